@@ -1,0 +1,300 @@
+/* Blocks of one class fill a span of 64 KiB.  A span whose blocks are all free
+ * gives its pages back to the kernel and may serve another class, so that a
+ * burst does not stay in memory.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "arena/heap.h"
+#include "arena/tx.h"
+#include "base/xalloc.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define SPAN_BYTES 65536u
+#define SPAN_UNITS (SPAN_BYTES / 64)
+#define N_SPANS    ((uint32_t)(ARENA_HEAP_BYTES / SPAN_BYTES))
+#define N_CLASSES  10 /* 64 << 0 .. 64 << 9 */
+#define NO_CLASS   255
+#define WARM_SPANS 16 /* free spans whose pages stay */
+#define END        0
+
+struct span {
+	uint8_t class;
+	uint16_t n_used;     /* blocks handed out */
+	uint16_t n_fresh;    /* blocks that were never handed out */
+	uint32_t free;       /* block_ref of the first free block */
+	uint32_t prev, next; /* in the class's list of spans with room; or the
+			      * list of free spans.  Index + 1 */
+};
+
+struct heap {
+	struct span *span; /* [N_SPANS], grown as used */
+	uint32_t n_spans, cap_spans;
+	uint32_t with_room[N_CLASSES]; /* index + 1 */
+	uint32_t warm, cold;           /* free spans with pages, and without */
+	uint32_t n_warm;
+	uint64_t used;
+	block_ref *pending; /* unreferenced in this transaction */
+	uint32_t n_pending, cap_pending;
+};
+
+static uint32_t
+class_bytes(unsigned class)
+{
+	return 64u << class;
+}
+
+static unsigned
+class_for(size_t bytes)
+{
+	unsigned class = 0;
+
+	while (class_bytes(class) < bytes)
+		class ++;
+	return class;
+}
+
+void
+heap_init(struct arena *a)
+{
+	a->blocks = xcalloc(1, sizeof *a->blocks);
+}
+
+void
+heap_fini(struct arena *a)
+{
+	if (a->blocks == NULL)
+		return;
+	free(a->blocks->span);
+	free(a->blocks->pending);
+	free(a->blocks);
+	a->blocks = NULL;
+}
+
+static void
+list_push(struct heap *h, uint32_t *list, uint32_t at)
+{
+	struct span *s = &h->span[at];
+
+	s->prev = END;
+	s->next = *list;
+	if (*list != END)
+		h->span[*list - 1].prev = at + 1;
+	*list = at + 1;
+}
+
+static void
+list_remove(struct heap *h, uint32_t *list, uint32_t at)
+{
+	struct span *s = &h->span[at];
+
+	if (s->prev != END)
+		h->span[s->prev - 1].next = s->next;
+	else
+		*list = s->next;
+	if (s->next != END)
+		h->span[s->next - 1].prev = s->prev;
+}
+
+/* A span without a class.  Index, or N_SPANS when the heap is used up. */
+static uint32_t
+span_take(struct heap *h)
+{
+	uint32_t at;
+
+	if (h->warm != END) {
+		at = h->warm - 1;
+		list_remove(h, &h->warm, at);
+		h->n_warm--;
+		return at;
+	}
+	if (h->cold != END) {
+		at = h->cold - 1;
+		list_remove(h, &h->cold, at);
+		return at;
+	}
+	if (h->n_spans == N_SPANS)
+		return N_SPANS;
+	if (h->n_spans == h->cap_spans) {
+		h->cap_spans = h->cap_spans ? h->cap_spans * 2 : 16;
+		h->span = xrealloc(h->span, h->cap_spans, sizeof *h->span);
+	}
+	return h->n_spans++;
+}
+
+static uint32_t
+span_blocks(unsigned class)
+{
+	return SPAN_BYTES / class_bytes(class);
+}
+
+static bool
+span_is_full(const struct span *s)
+{
+	return s->free == 0 && s->n_fresh == 0;
+}
+
+static block_ref
+span_alloc(struct arena *a, uint32_t at)
+{
+	struct span *s = &a->blocks->span[at];
+	block_ref ref = s->free;
+
+	if (ref != 0) {
+		s->free = heap_block(a, ref)->len;
+	} else {
+		uint32_t index = span_blocks(s->class) - s->n_fresh;
+
+		s->n_fresh--;
+		ref = at * SPAN_UNITS + index * (class_bytes(s->class) / 64) +
+		      1;
+	}
+	s->n_used++;
+	return ref;
+}
+
+block_ref
+heap_alloc(struct arena *a, size_t len)
+{
+	struct heap *h = a->blocks;
+	unsigned class = class_for(len + sizeof(struct block));
+	uint32_t at;
+	block_ref ref;
+
+	must(len <= HEAP_DATA_MAX);
+	if (h->with_room[class] == END) {
+		at = span_take(h);
+		if (at == N_SPANS)
+			return 0;
+		h->span[at] = (struct span){ .class = (uint8_t) class,
+			.n_fresh = (uint16_t)span_blocks(class) };
+		list_push(h, &h->with_room[class], at);
+	}
+	at = h->with_room[class] - 1;
+	ref = span_alloc(a, at);
+	if (span_is_full(&h->span[at]))
+		list_remove(h, &h->with_room[class], at);
+	h->used += class_bytes(class);
+	*heap_block(a, ref) = (struct block){ .len = (uint32_t)len, .refs = 1 };
+	return ref;
+}
+
+block_ref
+heap_copy(struct arena *a, struct slice s)
+{
+	block_ref ref = heap_alloc(a, s.len);
+
+	if (ref != 0 && s.len > 0)
+		memcpy(heap_block(a, ref)->data, s.p, s.len);
+	return ref;
+}
+
+static struct span *
+span_of(const struct arena *a, block_ref ref)
+{
+	uint32_t at = (ref - 1) / SPAN_UNITS;
+
+	must(ref != 0 && at < a->blocks->n_spans);
+	return &a->blocks->span[at];
+}
+
+uint32_t
+heap_capacity(const struct arena *a, block_ref ref)
+{
+	return class_bytes(span_of(a, ref)->class) -
+	       (uint32_t)sizeof(struct block);
+}
+
+static void
+span_release(struct arena *a, uint32_t at)
+{
+	struct heap *h = a->blocks;
+
+	list_remove(h, &h->with_room[h->span[at].class], at);
+	h->span[at].class = NO_CLASS;
+	if (h->n_warm < WARM_SPANS) {
+		h->n_warm++;
+		list_push(h, &h->warm, at);
+		return;
+	}
+	/* MADV_REMOVE punches a hole: the memfd's pages go back. */
+	(void)madvise(
+		a->heap + (uint64_t)at * SPAN_BYTES, SPAN_BYTES, MADV_REMOVE);
+	list_push(h, &h->cold, at);
+}
+
+static void
+block_free(struct arena *a, block_ref ref)
+{
+	struct heap *h = a->blocks;
+	struct span *s = span_of(a, ref);
+	uint32_t at = (uint32_t)(s - h->span);
+	bool was_full = span_is_full(s);
+
+	heap_block(a, ref)->len = s->free;
+	s->free = ref;
+	h->used -= class_bytes(s->class);
+	if (was_full)
+		list_push(h, &h->with_room[s->class], at);
+	if (--s->n_used == 0)
+		span_release(a, at);
+}
+
+static void
+pending_add(struct heap *h, block_ref ref)
+{
+	if (h->n_pending == h->cap_pending) {
+		h->cap_pending = h->cap_pending ? h->cap_pending * 2 : 64;
+		h->pending = xrealloc(
+			h->pending, h->cap_pending, sizeof *h->pending);
+	}
+	h->pending[h->n_pending++] = ref;
+}
+
+void
+heap_commit(struct arena *a)
+{
+	struct heap *h = a->blocks;
+
+	for (uint32_t i = 0; i < h->n_pending; i++)
+		block_free(a, h->pending[i]);
+	h->n_pending = 0;
+}
+
+void
+heap_ref(struct arena *a, block_ref ref, uint32_t n)
+{
+	if (ref != 0)
+		heap_block(a, ref)->refs += n;
+}
+
+void
+heap_unref(struct arena *a, block_ref ref)
+{
+	struct block *b;
+
+	if (ref == 0)
+		return;
+	b = heap_block(a, ref);
+	must(b->refs > 0);
+	if (--b->refs > 0)
+		return;
+	if (a->in_transaction)
+		pending_add(a->blocks, ref);
+	else
+		block_free(a, ref);
+}
+
+struct slice
+heap_slice(const struct arena *a, block_ref ref)
+{
+	if (ref == 0)
+		return slice_of(NULL, 0);
+	return slice_of(heap_block(a, ref)->data, heap_block(a, ref)->len);
+}
+
+uint64_t
+heap_used(const struct arena *a)
+{
+	return a->blocks->used;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "arena/queue.h"
+#include "arena/tx.h"
+
+#include <errno.h>
+
+#define RING_MAX 4096u /* entries: pending output is bounded in bytes too */
+
+static uint32_t
+ring_capacity(const struct session *s)
+{
+	return s->q_ring ? (uint32_t)(s->q_ring >> 32) : SESSION_INLINE_QUEUE;
+}
+
+static const uint32_t *
+ring_entries(const struct arena *a, const struct session *s)
+{
+	if (s->q_ring == 0)
+		return s->q_inline;
+	return (const uint32_t *)(const void *)heap_block(
+		a, (block_ref)s->q_ring)
+		->data;
+}
+
+/* The new ring has the same entries at the same places modulo its size, so
+ * that one store of q_ring switches over, with nothing to undo. */
+static int
+ring_grow(struct arena *a, const struct session *s)
+{
+	uint32_t cap = ring_capacity(s), wider = cap * 4;
+	const uint32_t *from = ring_entries(a, s);
+	block_ref ref, old = (block_ref)s->q_ring;
+	uint32_t *to;
+
+	if (wider > RING_MAX)
+		return -ENOMEM;
+	ref = heap_alloc(a, wider * sizeof *to);
+	if (ref == 0)
+		return -ENOMEM;
+	to = (uint32_t *)(void *)heap_block(a, ref)->data;
+	for (uint32_t at = s->q_head; at != queue_tail(s); at++)
+		to[at % wider] = from[at % cap];
+	arena_set(a, &s->q_ring, (uint64_t)wider << 32 | ref);
+	heap_unref(a, old);
+	return 0;
+}
+
+int
+queue_push(struct arena *a, const struct session *s, block_ref ref,
+	uint32_t len, uint32_t frame)
+{
+	uint32_t tail = queue_tail(s);
+
+	if (queue_count(s) == ring_capacity(s) && ring_grow(a, s) < 0)
+		return -ENOMEM;
+	/* Beyond the tail nothing is valid: no undo. */
+	arena_store(&ring_entries(a, s)[tail % ring_capacity(s)], ref);
+	arena_set(a, &s->q_bytes, s->q_bytes + len);
+	arena_set(a, &s->q_word, (uint64_t)frame << 32 | (uint32_t)(tail + 1));
+	return 0;
+}
+
+unsigned
+queue_iov(const struct arena *a, const struct session *s, struct iovec *iov,
+	unsigned cap)
+{
+	const uint32_t *ring = ring_entries(a, s);
+	uint32_t size = ring_capacity(s), skip = s->q_head_sent;
+	unsigned n = 0;
+
+	for (uint32_t at = s->q_head; at != queue_tail(s) && n < cap; at++) {
+		struct block *b = heap_block(a, ring[at % size]);
+
+		iov[n].iov_base = b->data + skip;
+		iov[n++].iov_len = b->len - skip;
+		skip = 0;
+	}
+	return n;
+}
+
+/* An empty queue goes back inline: an idle client costs its record only. */
+static void
+ring_drop(struct arena *a, const struct session *s)
+{
+	if (s->q_ring == 0)
+		return;
+	heap_unref(a, (block_ref)s->q_ring);
+	arena_set(a, &s->q_ring, 0);
+}
+
+void
+queue_sent(struct arena *a, const struct session *s, size_t n)
+{
+	const uint32_t *ring = ring_entries(a, s);
+	uint32_t size = ring_capacity(s), at = s->q_head;
+	uint64_t left = s->q_head_sent + n;
+
+	while (at != queue_tail(s)) {
+		block_ref ref = ring[at % size];
+		uint32_t len = heap_block(a, ref)->len;
+
+		if (left < len)
+			break;
+		left -= len;
+		heap_unref(a, ref);
+		at++;
+	}
+	must(at != queue_tail(s) || left == 0);
+	arena_set(a, &s->q_head, at);
+	arena_set(a, &s->q_head_sent, left);
+	arena_set(a, &s->q_bytes, s->q_bytes - n);
+	arena_set(a, &s->tx_total, s->tx_total + n);
+	if (queue_is_empty(s))
+		ring_drop(a, s);
+}
+
+void
+queue_clear(struct arena *a, const struct session *s)
+{
+	const uint32_t *ring = ring_entries(a, s);
+	uint32_t size = ring_capacity(s);
+
+	for (uint32_t at = s->q_head; at != queue_tail(s); at++)
+		heap_unref(a, ring[at % size]);
+	arena_set(a, &s->q_head, queue_tail(s));
+	arena_set(a, &s->q_head_sent, 0);
+	arena_set(a, &s->q_bytes, 0);
+	ring_drop(a, s);
+}
+
+uint32_t
+queue_drop(struct arena *a, const struct session *s)
+{
+	const uint32_t *ring = ring_entries(a, s);
+	uint32_t size = ring_capacity(s), first = s->q_head, n = 0;
+	uint32_t bytes = s->q_bytes;
+
+	if (s->q_head_sent > 0)
+		first++;
+	for (uint32_t at = first; at != queue_tail(s); at++, n++) {
+		bytes -= heap_block(a, ring[at % size])->len;
+		heap_unref(a, ring[at % size]);
+	}
+	arena_set(a, &s->q_word, (uint64_t)queue_frame(s) << 32 | first);
+	arena_set(a, &s->q_bytes, bytes);
+	if (queue_is_empty(s))
+		ring_drop(a, s);
+	return n;
+}

@@ -1,0 +1,62 @@
+/* queue.h - a session's pending output: references to blocks, in order.
+ *
+ * A ring of block references, inline in the record while it is short.  An
+ * entry is written first and then made valid by one store of q_word = {low bits
+ * of the frame, tail}; so a cut fan-out is run again from its first member and
+ * skips those whose word has the frame.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BANTER_ARENA_QUEUE_H
+#define BANTER_ARENA_QUEUE_H
+
+#include "arena/arena.h"
+#include "arena/heap.h"
+
+#include <sys/uio.h>
+
+static inline uint32_t
+queue_tail(const struct session *s)
+{
+	return (uint32_t)s->q_word;
+}
+
+static inline uint32_t
+queue_frame(const struct session *s)
+{
+	return (uint32_t)(s->q_word >> 32);
+}
+
+static inline uint32_t
+queue_count(const struct session *s)
+{
+	return queue_tail(s) - s->q_head;
+}
+
+static inline bool
+queue_is_empty(const struct session *s)
+{
+	return queue_tail(s) == s->q_head;
+}
+
+/* Append a block of len bytes for a frame; the queue takes one reference that
+ * the caller counted.  0, or -ENOMEM when the ring cannot grow. */
+int queue_push(struct arena *a, const struct session *s, block_ref ref,
+	uint32_t len, uint32_t frame);
+
+/* What to send next, at most cap pieces.  The count. */
+unsigned queue_iov(const struct arena *a, const struct session *s,
+	struct iovec *iov, unsigned cap);
+
+/* n bytes are out: drop whole blocks, keep the place in the next one.  Inside a
+ * transaction. */
+void queue_sent(struct arena *a, const struct session *s, size_t n);
+
+/* Drop all but a block that is partly out.  How many were dropped.  Inside a
+ * transaction. */
+uint32_t queue_drop(struct arena *a, const struct session *s);
+
+/* Drop everything.  Inside a transaction. */
+void queue_clear(struct arena *a, const struct session *s);
+
+#endif

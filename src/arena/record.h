@@ -1,0 +1,56 @@
+/* record.h - sessions and rooms of the arena: made, found, ended.
+ *
+ * All changes belong inside a transaction.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BANTER_ARENA_RECORD_H
+#define BANTER_ARENA_RECORD_H
+
+#include "arena/arena.h"
+#include "base/slice.h"
+
+/* The descriptor of a session. */
+static inline int
+session_fd(const struct arena *a, const struct session *s)
+{
+	return (int)(s - a->session);
+}
+
+/* The session on a descriptor, or NULL. */
+const struct session *session_at(const struct arena *a, int fd);
+
+/* Start a record on fd with a fresh identity in slot. */
+const struct session *session_new(struct arena *a, int fd, unsigned slot);
+
+/* Give back all that the record refers to and free it. */
+void session_free(struct arena *a, const struct session *s);
+
+/* The indexes of the session's rooms, oldest first, and changes to them.  add:
+ * 0 or -ENOMEM. */
+const uint32_t *session_rooms(const struct arena *a, const struct session *s);
+bool session_in_room(
+	const struct arena *a, const struct session *s, uint32_t room);
+int session_add_room(struct arena *a, const struct session *s, uint32_t room);
+void session_remove_room(
+	struct arena *a, const struct session *s, uint32_t room);
+
+/* Replace what a reference in a record holds: a session's line, held or nick, a
+ * room's topic.  An empty slice frees it.  0 or -ENOMEM. */
+int arena_keep(struct arena *a, const block_ref *field, struct slice value);
+
+/* Make a record for a room that has none.  Its index, or ARENA_NONE when the
+ * table is full.  The topic is kept by room_topic(). */
+uint32_t room_take(
+	struct arena *a, uint32_t id, struct slice name, uint32_t flags);
+void room_release(struct arena *a, uint32_t room);
+
+void room_topic(struct arena *a, uint32_t room, struct slice topic);
+
+static inline struct slice
+room_name(const struct arena *a, uint32_t room)
+{
+	return slice_of(a->room[room].name, a->room[room].name_len);
+}
+
+#endif

@@ -1,0 +1,196 @@
+/* main.c - the command line of banterd; hands the worker to the master.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "base/version.h"
+#include "conf/conf.h"
+#include "master/master.h"
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EXIT_USAGE 64
+
+#ifndef BANTER_CONF
+# define BANTER_CONF "/etc/banter/banterd.conf"
+#endif
+
+enum action {
+	ACTION_RUN,
+	ACTION_CHECK,
+	ACTION_PRINT
+};
+
+struct command_line {
+	struct master_options master;
+	enum action action;
+};
+
+static const char usage_text[] =
+	"usage: banterd [-FtTVh] [-c FILE] [--ready-fd N]\n"
+	"  -c FILE        configuration (default " BANTER_CONF ")\n"
+	"  -F             stay in the foreground\n"
+	"  -t             check the configuration and exit: 0 or 78\n"
+	"  -T             print every effective value and where it came from\n"
+	"  --ready-fd N   write \"LISTEN name address port\" lines and \"READY\"\n"
+	"                 to descriptor N\n"
+	"  -V             print the version\n"
+	"  -h             print this\n";
+
+static int
+usage_error(const char *what)
+{
+	fprintf(stderr, "banterd: %s\n%s", what, usage_text);
+	return EXIT_USAGE;
+}
+
+static int
+parse_fd(const char *text, int *ret)
+{
+	char *end;
+	long n;
+
+	errno = 0;
+	n = strtol(text, &end, 10);
+	if (errno != 0 || *end != '\0' || end == text || n < 0 || n > 65535 ||
+		fcntl((int)n, F_GETFD) == -1)
+		return -EINVAL;
+	*ret = (int)n;
+	return 0;
+}
+
+/* -1: go on; else the exit code. */
+static int
+parse(struct command_line *c, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "ready-fd", required_argument, NULL, 'r' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int o;
+
+	while ((o = getopt_long(argc, argv, "c:FtTVh", options, NULL)) != -1)
+		switch (o) {
+		case 'c':
+			c->master.conf_path = optarg;
+			break;
+		case 'F':
+			c->master.foreground = true;
+			break;
+		case 't':
+			c->action = ACTION_CHECK;
+			break;
+		case 'T':
+			c->action = ACTION_PRINT;
+			break;
+		case 'r':
+			if (parse_fd(optarg, &c->master.ready_fd) < 0)
+				return usage_error(
+					"--ready-fd needs the number "
+					"of an open descriptor");
+			break;
+		case 'V':
+			puts("banterd " BANTER_VERSION);
+			return 0;
+		case 'h':
+			fputs(usage_text, stdout);
+			return 0;
+		default:
+			return usage_error("see the options");
+		}
+	if (optind < argc)
+		return usage_error("there are no arguments but options");
+	return -1;
+}
+
+/* Paths in messages and reloads must mean the same after the daemon has left
+ * the current directory. */
+static int
+make_absolute(struct command_line *c)
+{
+	char *path;
+
+	if (c->master.conf_path[0] == '/')
+		return 0;
+	path = realpath(c->master.conf_path, NULL);
+	if (path == NULL) {
+		fprintf(stderr, "banterd: %s: %s\n", c->master.conf_path,
+			strerror(errno));
+		return -errno;
+	}
+	c->master.conf_path = path;
+	return 0;
+}
+
+static int
+check(const char *path)
+{
+	static struct conf conf;
+	static struct conf_report report;
+	int rc = conf_parse(path, &conf, &report);
+
+	if (rc == 0)
+		rc = conf_check_access(path, &conf, &report);
+	fputs(report.text, stderr);
+	if (rc < 0)
+		return MASTER_EXIT_CONFIG;
+	printf("%s: the configuration is good\n", path);
+	return 0;
+}
+
+static int
+print(const char *path)
+{
+	static struct conf_report report;
+	int rc = conf_print(path, stdout, &report);
+
+	fputs(report.text, stderr);
+	return rc < 0 || fflush(stdout) == EOF ? MASTER_EXIT_CONFIG : 0;
+}
+
+/* Descriptors 0 to 2 must be taken, or a client would become stderr. */
+static void
+fill_standard_fds(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		(void)close(fd);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct command_line c = {
+		.master = { .conf_path = BANTER_CONF,
+			.ready_fd = -1,
+			.arena_size = worker_arena_size },
+	};
+	int code;
+
+	fill_standard_fds();
+	code = parse(&c, argc, argv);
+	if (code >= 0)
+		return code;
+	if (make_absolute(&c) < 0)
+		return MASTER_EXIT_CONFIG;
+	switch (c.action) {
+	case ACTION_CHECK:
+		return check(c.master.conf_path);
+	case ACTION_PRINT:
+		return print(c.master.conf_path);
+	case ACTION_RUN:
+		break;
+	}
+	return master_main(&c.master, worker_run);
+}

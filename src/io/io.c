@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+#include "io/io.h"
+#include "base/xalloc.h"
+#include "io/io_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct io_engine *const engines[] = { &io_engine_epoll };
+
+const struct io_engine *
+io_engine_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof engines / sizeof *engines; i++)
+		if (!strcmp(engines[i]->name, name))
+			return engines[i];
+	return NULL;
+}
+
+int
+io_open(struct io **ret, const struct io_engine *engine, unsigned fd_limit,
+	const struct io_handler *handler, int fds[IO_ENGINE_FDS])
+{
+	struct io *io = xcalloc(1, sizeof *io);
+	int rc;
+
+	*io = (struct io){
+		.engine = engine, .h = *handler, .fd_limit = fd_limit
+	};
+	for (int i = 0; i < IO_ENGINE_FDS; i++)
+		fds[i] = -1;
+	rc = engine->open(io, fds);
+	if (rc < 0) {
+		free(io);
+		return rc;
+	}
+	*ret = io;
+	return 0;
+}
+
+void
+io_close(struct io **io)
+{
+	if (*io == NULL)
+		return;
+	(*io)->engine->close(*io);
+	free(*io);
+	*io = NULL;
+}
+
+int
+io_listener_add(struct io *io, unsigned listener, int fd, bool exclusive)
+{
+	return io->engine->listener_add(io, listener, fd, exclusive);
+}
+
+void
+io_listener_del(struct io *io, int fd)
+{
+	io->engine->listener_del(io, fd);
+}
+
+void
+io_listener_drain(struct io *io, unsigned listener, int fd)
+{
+	if (io_accept(io, listener, fd))
+		io->h.drained(io->h.arg, listener);
+}
+
+int
+io_watch(struct io *io, int fd, unsigned token, bool in, bool out)
+{
+	return io->engine->watch(io, fd, token, in, out);
+}
+
+int
+io_client_add(struct io *io, int fd)
+{
+	return io->engine->client_add(io, fd);
+}
+
+void
+io_client_read(struct io *io, int fd, bool on)
+{
+	io->engine->client_read(io, fd, on);
+}
+
+void
+io_client_del(struct io *io, int fd)
+{
+	io->engine->client_del(io, fd);
+}
+
+bool
+io_client_pull(struct io *io, int fd)
+{
+	return io_receive(io, fd);
+}
+
+void
+io_send(struct io *io, int fd, const struct iovec *iov, unsigned n)
+{
+	io->engine->send(io, fd, iov, n);
+}
+
+int
+io_wait(struct io *io, int timeout_ms)
+{
+	return io->engine->wait(io, timeout_ms);
+}
+
+static bool
+is_starved(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS ||
+	       error == ENOMEM;
+}
+
+bool
+io_accept(struct io *io, unsigned listener, int fd)
+{
+	for (int i = 0; i < IO_ACCEPT_BATCH; i++) {
+		struct sockaddr_storage from;
+		socklen_t len = sizeof from;
+		int client;
+
+		if (!io->h.may_accept(io->h.arg, listener))
+			return false;
+		/* Not close-on-exec: an upgrade hands clients down. */
+		client = accept4(
+			fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK);
+		if (client >= 0) {
+			io->h.accepted(io->h.arg, listener, client, &from, len);
+			continue;
+		}
+		if (errno == EAGAIN)
+			return true;
+		if (is_starved(errno)) {
+			io->h.starved(io->h.arg, errno);
+			return false;
+		}
+		/* ECONNABORTED and the network errors that accept(2) passes on
+		 * belong to that one connection: the next may be good. */
+	}
+	return false;
+}
+
+bool
+io_receive(struct io *io, int fd)
+{
+	size_t cap;
+	void *area = io->h.area(io->h.arg, fd, &cap);
+	ssize_t n;
+
+	if (area == NULL)
+		return true;
+	n = recv(fd, area, cap, MSG_DONTWAIT);
+	if (n > 0)
+		io->h.received(io->h.arg, fd, (size_t)n);
+	else if (n == 0)
+		io->h.ended(io->h.arg, fd, 0);
+	else if (errno == EAGAIN || errno == EINTR)
+		return false;
+	else
+		io->h.ended(io->h.arg, fd, errno);
+	return true;
+}
+
+bool
+io_send_now(struct io *io, int fd, const struct iovec *iov, unsigned n)
+{
+	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = n };
+	size_t want = 0;
+	ssize_t done;
+
+	for (unsigned i = 0; i < n; i++)
+		want += iov[i].iov_len;
+	if (n == 1)
+		done = send(
+			fd, iov->iov_base, want, MSG_DONTWAIT | MSG_NOSIGNAL);
+	else
+		done = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (done >= 0) {
+		io->h.sent(io->h.arg, fd, (size_t)done);
+		return (size_t)done == want;
+	}
+	if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)
+		return false;
+	/* The connection is broken: its end is told by reading, where unread
+	 * input still counts. */
+	return true;
+}

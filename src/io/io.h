@@ -1,0 +1,113 @@
+/* io.h - how a worker waits for and moves bytes: the contract of an engine.
+ *
+ * Completion-shaped: a caller asks, and is told "here are bytes of fd", "this
+ * much of fd went out", "fd is gone".  A readiness engine imitates that by
+ * waiting and then doing the call.  Nothing outside an engine's file knows
+ * which one runs.
+ *
+ * Rules: after io_client_del() no callback for that descriptor comes any more,
+ * also none that was already fetched, and the number may be used anew.  All
+ * callbacks come from io_wait(), but `sent` may come from io_send().
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BANTER_IO_IO_H
+#define BANTER_IO_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#define IO_IOV_MAX    64 /* pieces of one send */
+#define IO_ENGINE_FDS 4
+
+struct io;
+
+struct io_handler {
+	void *arg;
+	/* May one more connection be accepted now? */
+	bool (*may_accept)(void *arg, unsigned listener);
+	/* A connection of listener came: fd is non-blocking and the callee's.
+	 */
+	void (*accepted)(void *arg, unsigned listener, int fd,
+		const struct sockaddr_storage *from, socklen_t from_len);
+	/* accept(2) failed for want of something (EMFILE, ENFILE, ENOBUFS,
+	 * ENOMEM): pause the listeners. */
+	void (*starved)(void *arg, int error);
+	/* A removed listener's queue is empty (after io_listener_drain). */
+	void (*drained)(void *arg, unsigned listener);
+	/* Where to receive into, for fd: at most *ret_len bytes.  NULL: not
+	 * now, and the callee has turned reading off. */
+	void *(*area)(void *arg, int fd, size_t *ret_len);
+	/* len bytes of fd lie in the area. */
+	void (*received)(void *arg, int fd, size_t len);
+	/* fd sends no more: error 0 for an orderly end, else errno. */
+	void (*ended)(void *arg, int fd, int error);
+	/* fd was reset while it was not being read.  It is not waited for any
+	 * more; io_client_pull() gives what it had sent before. */
+	void (*broken)(void *arg, int fd);
+	/* n bytes of the io_send() went out. */
+	void (*sent)(void *arg, int fd, size_t n);
+	/* After a send that did not take everything: fd takes more now. */
+	void (*writable)(void *arg, int fd);
+	/* A watched descriptor is ready. */
+	void (*watched)(
+		void *arg, unsigned token, bool readable, bool writable);
+};
+
+struct io_engine {
+	const char *name;
+	/* 0 or -errno.  fds receives what the engine opened, -1 for the rest:
+	 * a successor closes them. */
+	int (*open)(struct io *io, int fds[IO_ENGINE_FDS]);
+	void (*close)(struct io *io);
+	int (*listener_add)(
+		struct io *io, unsigned listener, int fd, bool exclusive);
+	void (*listener_del)(struct io *io, int fd);
+	int (*watch)(struct io *io, int fd, unsigned token, bool in, bool out);
+	int (*client_add)(struct io *io, int fd);
+	void (*client_read)(struct io *io, int fd, bool on);
+	void (*client_del)(struct io *io, int fd);
+	void (*send)(
+		struct io *io, int fd, const struct iovec *iov, unsigned n);
+	int (*wait)(struct io *io, int timeout_ms);
+};
+
+/* Engines by name, NULL when there is none such. */
+const struct io_engine *io_engine_find(const char *name);
+
+/* Make one for descriptors below fd_limit.  0 or -errno. */
+int io_open(struct io **ret, const struct io_engine *engine, unsigned fd_limit,
+	const struct io_handler *handler, int fds[IO_ENGINE_FDS]);
+void io_close(struct io **io);
+
+/* Accept on a listening socket; exclusive when other processes wait on the very
+ * same socket. */
+int io_listener_add(struct io *io, unsigned listener, int fd, bool exclusive);
+void io_listener_del(struct io *io, int fd);
+
+/* Accept what waits now, at most a bounded number; then drained() if nothing
+ * was left. */
+void io_listener_drain(struct io *io, unsigned listener, int fd);
+
+/* Be told of a descriptor that is no client; in and out false: no more. */
+int io_watch(struct io *io, int fd, unsigned token, bool in, bool out);
+
+/* A client's socket.  It is not read before io_client_read(true). */
+int io_client_add(struct io *io, int fd);
+void io_client_read(struct io *io, int fd, bool on);
+void io_client_del(struct io *io, int fd);
+
+/* Receive once, now: received() or ended().  False: there was nothing. */
+bool io_client_pull(struct io *io, int fd);
+
+/* Send what the kernel takes now.  At most one until writable() or sent(). */
+void io_send(struct io *io, int fd, const struct iovec *iov, unsigned n);
+
+/* One turn of waiting: at most timeout_ms (-1: no limit).  0 or -errno. */
+int io_wait(struct io *io, int timeout_ms);
+
+#endif

@@ -1,0 +1,30 @@
+/* io_private.h - for engines only.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BANTER_IO_IO_PRIVATE_H
+#define BANTER_IO_IO_PRIVATE_H
+
+#include "io/io.h"
+
+struct io {
+	const struct io_engine *engine;
+	struct io_handler h;
+	unsigned fd_limit;
+	void *state; /* the engine's */
+};
+
+extern const struct io_engine io_engine_epoll;
+
+/* Accept at most IO_ACCEPT_BATCH connections: more would starve the clients
+ * that are in already.  True when the queue was emptied. */
+#define IO_ACCEPT_BATCH 64
+bool io_accept(struct io *io, unsigned listener, int fd);
+
+/* Receive once and tell the handler what came; false: nothing did. */
+bool io_receive(struct io *io, int fd);
+
+/* Send once; tells the handler.  False when the socket took less than asked. */
+bool io_send_now(struct io *io, int fd, const struct iovec *iov, unsigned n);
+
+#endif

@@ -1,0 +1,153 @@
+/* The keeper sleeps in poll() on two descriptors: its line to the master and
+ * the pidfd of its worker.  Everything that it opens is in the table that it
+ * shares, so it opens as little as it can and closes it by number.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "keeper/keeper.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct keeper {
+	struct slot_env *env;
+	slot_worker_fn *worker;
+	uint64_t generation;
+	pid_t pid; /* of the worker; 0: none */
+	int pidfd; /* of the worker */
+	int self;  /* pidfd of the keeper, for its workers to watch */
+	bool fork_only;
+};
+
+/* Growing a shared table waits for every CPU to pass a quiet state: stalls of
+ * up to 15 ms were seen on Linux 6.18.  So it is grown once, before anybody
+ * shares it. */
+static void
+size_table(void)
+{
+	struct rlimit limit;
+	int fd;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 ||
+		limit.rlim_cur == RLIM_INFINITY)
+		return;
+	fd = fcntl(STDERR_FILENO, F_DUPFD, (int)limit.rlim_cur - 1);
+	fd_close(&fd);
+}
+
+static void
+report(const struct keeper *k, enum keeper_message_type type, pid_t pid,
+	int status)
+{
+	struct keeper_message m = { .type = type,
+		.pid = pid,
+		.generation = k->generation,
+		.status = status };
+
+	/* A master that is gone cannot be told; poll() shows it next. */
+	(void)!send(k->env->keeper_ctl, &m, sizeof m, MSG_NOSIGNAL);
+}
+
+static pid_t
+clone_worker(const struct keeper *k)
+{
+	if (k->fork_only)
+		return fork();
+	return (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+}
+
+static void
+spawn(struct keeper *k, uint64_t generation)
+{
+	k->generation = generation;
+	k->pid = clone_worker(k);
+	if (k->pid == 0) {
+		int code = k->worker(k->env, generation, k->self);
+
+		/* Without exit handlers: they are the master's. */
+		_exit(code);
+	}
+	if (k->pid == -1) {
+		k->pid = 0;
+		report(k, KEEPER_FAILED, 0, errno);
+		return;
+	}
+	k->pidfd = (int)syscall(SYS_pidfd_open, k->pid, 0);
+	report(k, KEEPER_SPAWNED, k->pid, 0);
+}
+
+static void
+reap(struct keeper *k)
+{
+	int status = 0;
+	pid_t pid = waitpid(k->pid, &status, WNOHANG);
+
+	if (pid != k->pid)
+		return;
+	fd_close(&k->pidfd);
+	k->pid = 0;
+	report(k, KEEPER_DIED, pid, status);
+}
+
+/* False when the master is gone. */
+static bool
+hear(struct keeper *k)
+{
+	struct keeper_message m;
+	ssize_t n = recv(k->env->keeper_ctl, &m, sizeof m, MSG_DONTWAIT);
+
+	if (n == -1)
+		return errno == EAGAIN || errno == EINTR;
+	if (n != sizeof m || m.type != KEEPER_SPAWN)
+		return n != 0;
+	if (k->pid == 0)
+		spawn(k, m.generation);
+	return true;
+}
+
+/* Without a master the worker ends by itself; it must be reaped and must not
+ * find its keeper gone first. */
+static int
+see_off(struct keeper *k)
+{
+	while (k->pid > 0 && waitpid(k->pid, NULL, 0) == -1 && errno == EINTR)
+		;
+	return 0;
+}
+
+int
+keeper_run(struct slot_env *env, slot_worker_fn *worker)
+{
+	struct keeper k = { .env = env, .worker = worker, .pidfd = -1 };
+	const char *fork_only = getenv("BANTER_TEST_FORK");
+
+	k.fork_only = fork_only != NULL && *fork_only == '1';
+	k.self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (k.self == -1)
+		return 1;
+	size_table();
+	for (;;) {
+		struct pollfd p[2] = {
+			{ .fd = env->keeper_ctl, .events = POLLIN },
+			{ .fd = k.pidfd, .events = POLLIN },
+		};
+
+		if (poll(p, 2, -1) == -1 && errno != EINTR)
+			return 1;
+		if (p[1].revents != 0)
+			reap(&k);
+		if (p[0].revents != 0 && !hear(&k))
+			return see_off(&k);
+	}
+}

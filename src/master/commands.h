@@ -1,0 +1,103 @@
+/* commands.h - the verbs of the control socket.
+ *
+ * What an administrator asks for becomes rows, or a question to the slots, or
+ * an act of the master core.  Nothing here waits: what takes time is kept with
+ * its control_request until the core reports its end.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BANTER_MASTER_COMMANDS_H
+#define BANTER_MASTER_COMMANDS_H
+
+#include "base/slice.h"
+#include "bus/slot.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct commands;
+struct conf;
+struct control_request;
+struct hub;
+struct loop;
+struct master;
+
+/* The master is borrowed until commands_free(). */
+struct commands *commands_new(struct master *master);
+
+/* Requests that still wait are answered with "the server stops". */
+void commands_free(struct commands **commands);
+
+/* The control_handler_fn of the socket; arg is the struct commands. */
+void commands_handle(
+	void *arg, struct control_request *request, struct slice line);
+
+/* The core calls these. */
+
+/* CTL_CLIENT_PAGE from a slot.  -EPROTO: the worker broke the protocol. */
+int commands_client_page(struct commands *commands, unsigned slot, uint64_t tag,
+	struct slice body);
+
+/* The slot's worker has died or been replaced: no page comes from it. */
+void commands_slot_gone(struct commands *commands, unsigned slot);
+
+/* What the core provides to the verbs. */
+
+enum command_slot_state {
+	COMMAND_SLOT_STARTING,
+	COMMAND_SLOT_READY,
+	COMMAND_SLOT_STOPPED, /* state T or t in /proc */
+	COMMAND_SLOT_HUNG,
+	COMMAND_SLOT_BACKOFF, /* waits before the next start */
+	COMMAND_SLOT_REFUSED, /* not started before a reload */
+	COMMAND_SLOT_STOPPING
+};
+
+struct command_slot {
+	enum command_slot_state state;
+	pid_t keeper, worker; /* 0: none */
+	uint64_t generation;
+	uint64_t deaths;
+	uint64_t since_ms; /* wall clock: this worker's start; 0: none */
+	const struct slot_page *page; /* borrowed; NULL before it exists */
+};
+
+struct command_status {
+	uint64_t since_ms; /* wall clock: this daemon's start */
+	uint64_t conf_generation;
+	uint64_t reloads, reloads_failed;
+	unsigned n_slots;
+	const char *pending; /* keys that wait for a restart, joined by ", ";
+			      * "" for none; borrowed */
+};
+
+void master_status(const struct master *master, struct command_status *ret);
+
+/* slot from 1; false: there is none. */
+bool master_slot_status(
+	const struct master *master, unsigned slot, struct command_slot *ret);
+
+const struct conf *master_conf(const struct master *master);
+struct hub *master_hub(struct master *master);
+struct loop *master_loop(struct master *master);
+
+/* Send CTL_CLIENTS or CTL_KICK to a slot's worker.  0 or -errno. */
+int master_slot_ctl(struct master *master, unsigned slot, unsigned ctl_type,
+	uint64_t tag, const void *body, size_t len);
+
+/* Reload.  done is called once, possibly before this returns: rc 0, or -errno
+ * when the old configuration stays.  report has one line per changed key,
+ * "KEY applied" or "KEY pending restart", or the file:line complaints; it is
+ * borrowed for the call.  A reload that runs already is awaited, and another
+ * one follows it. */
+typedef void master_reload_fn(void *arg, int rc, struct slice report);
+void master_reload(struct master *master, master_reload_fn *done, void *arg);
+
+/* 0, or -errno when a log file could not be opened: the old one stays. */
+int master_reopen(struct master *master);
+
+/* As SIGTERM. */
+void master_stop(struct master *master);
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/buf.h"
+#include "base/clock.h"
+#include "bus/ctl.h"
+#include "log/log.h"
+#include "master/commands_private.h"
+#include "master/control.h"
+#include "master/hub.h"
+#include "master/waiter.h"
+#include "msg/session_id.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* How long a kick waits for the client to be gone, and how often it looks. */
+#define KICK_WAIT_MS 2000
+#define KICK_LOOK_MS 20
+
+static void
+kick_look(void *arg)
+{
+	struct waiter *w = arg;
+	struct commands *c = w->commands;
+	struct slice nick = slice_of(w->nick, w->nick_len);
+	unsigned slot = session_id_slot(w->session);
+	uint64_t now = clock_mono_ms();
+
+	if (hub_session_by_nick(master_hub(c->master), nick) != w->session)
+		control_finish(waiter_end(w), CONTROL_DONE, "closed");
+	else if (now >= w->until_ms)
+		control_finish(waiter_end(w), CONTROL_TIMEOUT,
+			"worker %u was told but has not closed it yet "
+			"(stopped?)",
+			slot);
+	else
+		loop_timer_set(master_loop(c->master), &w->timer,
+			now + KICK_LOOK_MS, kick_look, w);
+}
+
+/* The reason is the rest of the words. */
+static int
+send_kick(struct commands *c, uint64_t session, const struct words *words)
+{
+	char mem[sizeof(struct ctl_number) + sizeof(words->mem)];
+	struct buf b = buf_over(mem, sizeof(mem));
+	struct ctl_number number = { session };
+	unsigned i;
+
+	buf_add(&b, &number, sizeof(number));
+	for (i = 2; i < words->n; i++) {
+		if (i > 2)
+			buf_chr(&b, ' ');
+		buf_slice_add(&b, words->word[i]);
+	}
+	return master_slot_ctl(c->master, session_id_slot(session), CTL_KICK,
+		++c->last_tag, mem, b.len);
+}
+
+static void
+log_kick(const struct control_request *r, struct slice nick)
+{
+	char mem[256];
+	struct buf b = buf_over(mem, sizeof(mem) - 1);
+
+	buf_str(&b, "kick ");
+	log_quote(&b, nick);
+	mem[b.len] = '\0';
+	commands_log(r, mem);
+}
+
+void
+commands_kick(struct commands *c, struct control_request *r,
+	const struct words *words)
+{
+	struct slice nick = words->n > 1 ? words->word[1] : slice_of("", 0);
+	uint64_t session;
+	struct waiter *w;
+	int rc;
+
+	if (nick.len == 0 || nick.len > NAME_MAX_LEN) {
+		control_finish(r, CONTROL_USAGE, "kick: NICK [REASON]");
+		return;
+	}
+	session = hub_session_by_nick(master_hub(c->master), nick);
+	if (session == 0) {
+		control_finish(r, CONTROL_REFUSED, "nobody has that nick");
+		return;
+	}
+	rc = send_kick(c, session, words);
+	if (rc < 0) {
+		control_finish(r, CONTROL_REFUSED, "worker %u: %s",
+			session_id_slot(session), strerror(-rc));
+		return;
+	}
+	log_kick(r, nick);
+	w = waiter_new(c, r);
+	w->session = session;
+	w->until_ms = clock_mono_ms() + KICK_WAIT_MS;
+	memcpy(w->nick, nick.p, nick.len);
+	w->nick_len = nick.len;
+	kick_look(w);
+}
+
+/* A line "KEY applied" or "KEY pending restart". */
+static void
+show_key(struct control_request *r, struct slice line)
+{
+	const char *blank = NULL;
+	size_t key_len = line.len;
+
+	/* A key may hold blanks ("listen text.port"), the words behind do
+	 * not vary. */
+	if (line.len > 8 && !memcmp(line.p + line.len - 8, " applied", 8))
+		blank = line.p + line.len - 8;
+	else if (line.len > 16 &&
+		 !memcmp(line.p + line.len - 16, " pending restart", 16))
+		blank = line.p + line.len - 16;
+	if (blank)
+		key_len = (size_t)(blank - line.p);
+	control_row(r);
+	control_value(r, slice_of(line.p, key_len));
+	control_value(r, slice_skip(line, blank ? key_len + 1 : line.len));
+	control_row_end(r);
+}
+
+static void
+show_note(struct control_request *r, struct slice line)
+{
+	control_row(r);
+	control_value(r, line);
+	control_row_end(r);
+}
+
+static void
+show_report(struct control_request *r, struct slice report, bool applied)
+{
+	control_table(r, applied ? "key\teffect" : "note");
+	while (report.len > 0) {
+		const char *end = memchr(report.p, '\n', report.len);
+		size_t len = end ? (size_t)(end - report.p) : report.len;
+
+		if (len > 0 && applied)
+			show_key(r, slice_of(report.p, len));
+		else if (len > 0)
+			show_note(r, slice_of(report.p, len));
+		report = slice_skip(report, len + 1);
+	}
+}
+
+static void
+reload_done(void *arg, int rc, struct slice report)
+{
+	struct control_request *r = waiter_end(arg);
+
+	if (!r)
+		return;
+	if (rc < 0 && report.len == 0)
+		report = slice_str(strerror(-rc));
+	show_report(r, report, rc == 0);
+	if (rc < 0)
+		control_finish(r, CONTROL_REFUSED,
+			"refused; the old configuration stays");
+	else
+		control_finish(r, CONTROL_DONE, "%s",
+			report.len > 0 ? "reloaded"
+				       : "reloaded; nothing has changed");
+}
+
+void
+commands_reload(struct commands *c, struct control_request *r,
+	const struct words *words)
+{
+	struct waiter *w = waiter_new(c, r);
+
+	(void)words;
+	w->held = true;
+	commands_log(r, "reload");
+	master_reload(c->master, reload_done, w);
+}
+
+void
+commands_reopen(struct commands *c, struct control_request *r,
+	const struct words *words)
+{
+	int rc;
+
+	(void)words;
+	commands_log(r, "reopen");
+	rc = master_reopen(c->master);
+	if (rc < 0)
+		control_finish(r, CONTROL_REFUSED, "the old log file stays: %s",
+			strerror(-rc));
+	else
+		control_finish(r, CONTROL_DONE, "reopened");
+}
+
+/* Answered by commands_free(), so that the end of it is the end of all. */
+void
+commands_stop(struct commands *c, struct control_request *r,
+	const struct words *words)
+{
+	(void)words;
+	waiter_new(c, r)->at_stop = "stopped";
+	commands_log(r, "stop");
+	master_stop(c->master);
+}

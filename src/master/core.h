@@ -1,0 +1,141 @@
+/* core.h - what the files of the master core share.
+ *
+ * The core owns the processes, their lines and the listeners; what travels
+ * between clients is the hub's, what an administrator asks is commands.h's.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BANTER_MASTER_CORE_H
+#define BANTER_MASTER_CORE_H
+
+#include "bus/slot.h"
+#include "conf/conf.h"
+#include "master/backoff.h"
+#include "master/commands.h"
+#include "master/listeners.h"
+#include "master/loop.h"
+#include "master/master.h"
+#include "master/quota.h"
+#include "master/rundir.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct control;
+struct hub;
+struct reload;
+
+enum slot_phase {
+	SLOT_DOWN,    /* no keeper: none yet, or waiting for its worker's end */
+	SLOT_WAITING, /* before the next start */
+	SLOT_STARTING, /* asked for, or not yet READY */
+	SLOT_READY,
+	SLOT_REFUSED /* exit code 78: not started before a reload */
+};
+
+/* What could not be sent because the worker does not read; bits. */
+enum link_pending {
+	LINK_ABORT = 1,
+	LINK_COMMIT = 2,
+	LINK_LOG = 4,
+	LINK_QUOTA = 8,
+	LINK_RECALL = 16,
+	LINK_STOP = 32
+};
+
+struct slot {
+	struct master *m;
+	unsigned number;          /* from 1 */
+	int bus, ctl, keeper_ctl; /* the master's ends */
+	bool bus_out;             /* waits to become writable */
+	bool ctl_out;
+	unsigned pending; /* enum link_pending */
+	uint64_t abort_tag;
+	uint64_t stop_ms;
+	int page_fd;
+	struct slot_page *page;
+
+	pid_t keeper, worker;
+	int worker_pidfd;
+	enum slot_phase phase;
+	uint64_t generation, deaths;
+	uint64_t since_ms; /* wall clock: this worker's start */
+	bool failed_first; /* died before READY in this start of the daemon */
+	struct backoff backoff;
+	struct loop_timer respawn, resync;
+	uint64_t resync_tag; /* latest generation sent to this worker */
+
+	uint64_t alive_ms; /* monotonic: started, or seen running again */
+	bool stopped;      /* state T or t */
+	bool late;         /* misses heart-beats */
+	uint64_t abort_ms; /* SIGABRT was sent then; 0: not */
+	bool killed;       /* SIGKILL was sent */
+};
+
+enum stop_phase {
+	STOP_NO,
+	STOP_WORKERS,
+	STOP_KEEPERS,
+	STOP_DONE
+};
+
+struct master {
+	struct master_options options;
+	slot_worker_fn *worker;
+	char *conf_path; /* absolute */
+	const struct conf *conf, *boot;
+	int conf_fd;
+	uint64_t conf_generation, last_tag;
+	char pending[2048]; /* keys, for people */
+	uint64_t since_ms;
+	struct rundir rundir;
+	unsigned fd_limit;
+	uint32_t slot_cap; /* clients by descriptors */
+
+	struct loop *loop;
+	struct hub *hub;
+	struct control *control;
+	struct commands *commands;
+	struct listeners listeners;
+	struct loop_timer leaving;
+	struct reload *reload;
+	uint64_t reloads, reloads_failed;
+	unsigned n_slots;
+	struct slot *slot; /* [n_slots] */
+	struct quota quota;
+	struct loop_timer quota_timer;
+	uint64_t steered; /* mask in force */
+	struct loop_timer tick;
+	uint64_t watchdog_ms, watchdog_at_ms;
+
+	int signal_fd;
+	bool ready;    /* told to the world */
+	int report_fd; /* to the parent that waits, or -1 */
+	enum stop_phase stop;
+	struct loop_timer stop_timer;
+	int exit_code;
+};
+
+/* ready.c: start-up is over, or has failed. */
+void ready_check(struct master *m);
+
+/* stop.c */
+void stop_graceful(struct master *m);
+void stop_now(struct master *m, int exit_code);
+/* A worker or keeper has ended: is that all? */
+void stop_step(struct master *m);
+
+/* status.c: tell the service manager: the state ("READY=1", or "") and a line
+ * for people, with `note` at its end unless it is NULL. */
+void status_notify(struct master *m, const char *state, const char *note);
+
+/* share.c: quotas, as quota.h decides. */
+void share_start(struct master *m);
+void share_total(struct master *m);
+void share_want(struct slot *s);
+bool share_kept(struct slot *s, uint64_t kept);
+void share_ready(struct slot *s);
+void share_away(struct slot *s);
+
+#endif

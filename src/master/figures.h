@@ -1,0 +1,54 @@
+/* figures.h - the running figures that status and metrics both show.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BANTER_MASTER_FIGURES_H
+#define BANTER_MASTER_FIGURES_H
+
+#include "conf/conf.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct master;
+
+struct figure {
+	const char *name; /* "refused_full" */
+	const char *help; /* a sentence without its full stop */
+	bool counter;     /* only grows; else it is a gauge */
+};
+
+enum {
+	FIGURES_MAX = 64
+};
+
+extern const struct figure figures_daemon[]; /* end: name is NULL */
+extern const struct figure figures_slot[];
+
+/* figures_slot begins with these; its counters follow. */
+enum {
+	FIGURE_CLIENTS,
+	FIGURE_QUOTA,
+	FIGURE_PENDING,
+	FIGURE_FD_LIMIT,
+	FIGURE_FULL,
+	FIGURE_BEHIND,
+	FIGURE_GENERATION,
+	FIGURE_UP,
+	FIGURE_DEATHS,
+	FIGURE_COUNTERS
+};
+
+/* Values in the order of figures_daemon; the number of them. */
+unsigned figures_of_daemon(struct master *master, uint64_t ret[FIGURES_MAX]);
+
+/* value[slot - 1][n] is figures_slot[n]; zeros before a slot has a page. */
+struct figures_table {
+	unsigned n_slots;
+	uint64_t value[CONF_WORKERS_MAX][FIGURES_MAX];
+};
+
+/* Valid until the next call. */
+const struct figures_table *figures_of_slots(struct master *master);
+
+#endif

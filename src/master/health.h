@@ -1,0 +1,24 @@
+/* health.h - who is late, stopped or hung, and who gets new connections.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BANTER_MASTER_HEALTH_H
+#define BANTER_MASTER_HEALTH_H
+
+#include "master/core.h"
+
+#define HEALTH_TICK_MS 250
+
+void health_start(struct master *m);
+
+/* The worker has lost its keeper: it has to end soon. */
+void health_orphaned(struct slot *s);
+
+/* The worker does not take what it is sent: is it stopped?  Sooner than the
+ * next tick would tell. */
+void health_look(struct slot *s);
+
+/* New addresses were bound: they know of no steering. */
+void health_steer_anew(struct master *m);
+
+#endif

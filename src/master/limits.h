@@ -1,0 +1,28 @@
+/* limits.h - what the system allows against what is configured.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BANTER_MASTER_LIMITS_H
+#define BANTER_MASTER_LIMITS_H
+
+#include "conf/conf.h"
+
+#include <stdint.h>
+
+/* Descriptors of a worker that are no clients, besides its listeners. */
+#define LIMITS_RESERVE 32
+
+/* Raise RLIMIT_NOFILE as far as is of use.  The soft limit now. */
+unsigned limits_raise(const struct conf *conf, unsigned n_slots);
+
+/* Clients that a slot may have by its descriptors. */
+uint32_t limits_slot_cap(unsigned fd_limit, unsigned n_listeners);
+
+/* Log what does not fit. */
+void limits_check(const struct conf *conf, unsigned n_slots, unsigned fd_limit,
+	uint32_t slot_cap);
+
+/* CPUs that this process may use, at least 1. */
+unsigned limits_cpus(void);
+
+#endif

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+#include "master/listeners.h"
+
+#include "base/fd.h"
+#include "base/must.h"
+#include "base/xalloc.h"
+#include "log/log.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+void
+listeners_init(struct listeners *ls, unsigned n_slots)
+{
+	must(n_slots > 0 && n_slots <= CONF_WORKERS_MAX);
+	memset(ls, 0, sizeof *ls);
+	ls->n_slots = n_slots;
+}
+
+static void
+address_free(struct address *a)
+{
+	const struct sockaddr_un *un = (const void *)&a->bound.ss;
+
+	if (a->n_fds > 0 && a->bound.ss.ss_family == AF_UNIX)
+		(void)unlink(un->sun_path);
+	for (unsigned i = 0; i < a->n_fds; i++)
+		fd_close(&a->fd[i]);
+	free(a);
+}
+
+static void
+remove_at(struct listeners *ls, unsigned i)
+{
+	address_free(ls->at[i]);
+	ls->n--;
+	memmove(ls->at + i, ls->at + i + 1, (ls->n - i) * sizeof *ls->at);
+}
+
+static void
+remove_state(struct listeners *ls, enum address_state state)
+{
+	for (unsigned i = ls->n; i-- > 0;)
+		if (ls->at[i]->state == state)
+			remove_at(ls, i);
+}
+
+void
+listeners_fini(struct listeners *ls)
+{
+	while (ls->n > 0)
+		remove_at(ls, ls->n - 1);
+}
+
+static struct listen_options
+options_of(const struct conf *conf)
+{
+	uint32_t lost_s = conf->keepalive.idle_s +
+			  conf->keepalive.interval_s * conf->keepalive.count;
+
+	return (struct listen_options){ .backlog = SOMAXCONN,
+		.keepalive_idle_s = conf->keepalive.idle_s,
+		.keepalive_interval_s = conf->keepalive.interval_s,
+		.keepalive_count = conf->keepalive.count,
+		.user_timeout_ms = lost_s > 86400 ? 86400000 : lost_s * 1000 };
+}
+
+/* The same socket would do.  Two sections may each ask for any free port. */
+static bool
+is_same(const struct address *a, const struct listen_address *want,
+	uint16_t port, const char *name)
+{
+	return a->asked.len == want->len &&
+	       !memcmp(&a->asked.ss, &want->ss, want->len) &&
+	       (port != 0 || a->shared || !strcmp(a->name, name));
+}
+
+static struct address *
+find_living(struct listeners *ls, const struct listen_address *want,
+	uint16_t port, const char *name)
+{
+	for (unsigned i = 0; i < ls->n; i++)
+		if (ls->at[i]->state == ADDRESS_LIVE && !ls->at[i]->kept &&
+			is_same(ls->at[i], want, port, name))
+			return ls->at[i];
+	return NULL;
+}
+
+/* The claim is the socket of slot 1: listen_steer() counts in this order. */
+static int
+open_sockets(struct address *a, unsigned n_slots, const struct conf *conf)
+{
+	struct listen_options o = options_of(conf);
+	int fd = listen_claim(&a->bound, &o);
+
+	if (fd < 0)
+		return fd;
+	a->fd[a->n_fds++] = fd;
+	while (!a->shared && a->n_fds < n_slots) {
+		fd = listen_clone(&a->bound, &o);
+		if (fd < 0)
+			return fd;
+		a->fd[a->n_fds++] = fd;
+	}
+	return 0;
+}
+
+static int
+add_new(struct listeners *ls, const struct conf *conf, unsigned listen,
+	const struct listen_address *want, uint64_t generation)
+{
+	struct address *a = xcalloc(1, sizeof *a);
+	int rc;
+
+	a->state = ADDRESS_NEW;
+	a->asked = a->bound = *want;
+	a->listen = a->next_listen = listen;
+	a->since = generation;
+	a->shared = want->ss.ss_family == AF_UNIX;
+	(void)snprintf(
+		a->name, sizeof a->name, "%s", conf->listen[listen].name);
+	rc = open_sockets(a, ls->n_slots, conf);
+	if (rc < 0) {
+		/* A path that was not ours is not ours to remove. */
+		address_free(a);
+		return rc;
+	}
+	a->number = ++ls->last_number;
+	ls->at[ls->n++] = a;
+	return 0;
+}
+
+static int
+prepare_one(struct listeners *ls, const struct conf *conf, unsigned listen,
+	const struct listen_address *want, uint64_t generation, struct buf *why)
+{
+	const struct conf_listen *l = &conf->listen[listen];
+	struct address *a = find_living(ls, want, l->port, l->name);
+	int rc;
+
+	if (a) {
+		a->kept = true;
+		a->next_listen = listen;
+		return 0;
+	}
+	if (ls->n == SLOT_LISTENERS_MAX) {
+		buf_printf(why, "listen %s: more than %d addresses", l->name,
+			SLOT_LISTENERS_MAX);
+		return -E2BIG;
+	}
+	rc = add_new(ls, conf, listen, want, generation);
+	if (rc < 0)
+		buf_printf(why, "listen %s: cannot listen on %s: %s", l->name,
+			want->text, strerror(-rc));
+	return rc;
+}
+
+static int
+prepare_section(struct listeners *ls, const struct conf *conf, unsigned listen,
+	uint64_t generation, struct buf *why)
+{
+	const struct conf_listen *l = &conf->listen[listen];
+
+	for (uint32_t i = 0; i < l->n_addresses; i++) {
+		struct listen_address want[2];
+		int n = listen_resolve(l->address[i], l->port, want, 2);
+		int rc = n < 0 ? n : 0;
+
+		if (n < 0)
+			buf_printf(why, "listen %s: %s is no address", l->name,
+				l->address[i]);
+		if (n == 1 && !strcmp(l->address[i], "*"))
+			log_info("listen %s: no IPv6 on this machine, "
+				 "listening on IPv4 only",
+				l->name);
+		for (int j = 0; j < n && rc == 0; j++)
+			rc = prepare_one(
+				ls, conf, listen, &want[j], generation, why);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int
+listeners_prepare(struct listeners *ls, const struct conf *conf,
+	uint64_t generation, struct buf *why)
+{
+	int rc = 0;
+
+	listeners_close_leaving(ls);
+	for (unsigned i = 0; i < ls->n; i++)
+		ls->at[i]->kept = false;
+	for (uint32_t i = 0; i < conf->n_listen && rc == 0; i++)
+		rc = prepare_section(ls, conf, i, generation, why);
+	if (rc < 0)
+		listeners_abort(ls);
+	return rc;
+}
+
+void
+listeners_abort(struct listeners *ls)
+{
+	remove_state(ls, ADDRESS_NEW);
+}
+
+static void
+adjust(struct address *a, const struct conf *conf)
+{
+	struct listen_options o = options_of(conf);
+
+	for (unsigned i = 0; !a->shared && i < a->n_fds; i++)
+		(void)listen_adjust(a->fd[i], &o);
+}
+
+bool
+listeners_commit(struct listeners *ls, const struct conf *conf)
+{
+	bool leaving = false;
+
+	for (unsigned i = 0; i < ls->n; i++) {
+		struct address *a = ls->at[i];
+
+		if (a->state == ADDRESS_LIVE && !a->kept) {
+			a->state = ADDRESS_LEAVING;
+			a->done = 0;
+			leaving = true;
+			continue;
+		}
+		if (a->state == ADDRESS_LIVE)
+			adjust(a, conf);
+		a->state = ADDRESS_LIVE;
+		a->listen = a->next_listen;
+		(void)snprintf(a->name, sizeof a->name, "%s",
+			conf->listen[a->listen].name);
+	}
+	return leaving;
+}
+
+bool
+listeners_done(struct listeners *ls, unsigned slot, uint32_t number)
+{
+	uint64_t all = ls->n_slots == 64 ? UINT64_MAX
+					 : (UINT64_C(1) << ls->n_slots) - 1;
+
+	for (unsigned i = 0; i < ls->n; i++) {
+		struct address *a = ls->at[i];
+
+		if (a->number != number || a->state != ADDRESS_LEAVING)
+			continue;
+		a->done |= UINT64_C(1) << (slot - 1);
+		if (a->done == all)
+			remove_at(ls, i);
+		return true;
+	}
+	return number > 0 && number <= ls->last_number;
+}
+
+void
+listeners_close_leaving(struct listeners *ls)
+{
+	remove_state(ls, ADDRESS_LEAVING);
+}
+
+int
+listeners_fd(const struct address *a, unsigned slot)
+{
+	return a->fd[a->shared ? 0 : slot - 1];
+}
+
+unsigned
+listeners_env(const struct listeners *ls, unsigned slot,
+	struct slot_listener ret[SLOT_LISTENERS_MAX])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ls->n; i++) {
+		const struct address *a = ls->at[i];
+
+		if (a->state == ADDRESS_LIVE)
+			ret[n++] = (struct slot_listener){ .fd = listeners_fd(
+								   a, slot),
+				.listen = a->listen,
+				.address = a->number,
+				.shared = a->shared };
+	}
+	return n;
+}
+
+unsigned
+listeners_map(
+	const struct listeners *ls, struct ctl_listener ret[SLOT_LISTENERS_MAX])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ls->n; i++) {
+		const struct address *a = ls->at[i];
+
+		if (a->state == ADDRESS_LIVE)
+			ret[n++] = (struct ctl_listener){ .listen = a->listen,
+				.address = a->number,
+				.shared = a->shared };
+	}
+	return n;
+}
+
+void
+listeners_steer(const struct listeners *ls, uint64_t mask)
+{
+	for (unsigned i = 0; i < ls->n; i++) {
+		const struct address *a = ls->at[i];
+		int rc;
+
+		if (a->shared || a->n_fds < 2)
+			continue;
+		rc = listen_steer(a->fd[0], mask, a->n_fds);
+		if (rc < 0)
+			log_warning("%s: new connections cannot be steered: %s",
+				a->bound.text, strerror(-rc));
+	}
+}
+
+static void
+print_one(const struct address *a, struct buf *b)
+{
+	const struct sockaddr_storage *ss = &a->bound.ss;
+	const struct sockaddr_in *in = (const void *)ss;
+	const struct sockaddr_in6 *in6 = (const void *)ss;
+	const struct sockaddr_un *un = (const void *)ss;
+	char ip[INET6_ADDRSTRLEN] = "";
+
+	if (ss->ss_family == AF_UNIX) {
+		buf_printf(b, "LISTEN %s %s 0\n", a->name, un->sun_path);
+		return;
+	}
+	if (ss->ss_family == AF_INET)
+		(void)inet_ntop(AF_INET, &in->sin_addr, ip, sizeof ip);
+	else
+		(void)inet_ntop(AF_INET6, &in6->sin6_addr, ip, sizeof ip);
+	buf_printf(b, "LISTEN %s %s %u\n", a->name, ip,
+		ntohs(ss->ss_family == AF_INET ? in->sin_port
+					       : in6->sin6_port));
+}
+
+void
+listeners_print(const struct listeners *ls, struct buf *b)
+{
+	for (unsigned i = 0; i < ls->n; i++)
+		if (ls->at[i]->state == ADDRESS_LIVE)
+			print_one(ls->at[i], b);
+}

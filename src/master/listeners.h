@@ -1,0 +1,80 @@
+/* listeners.h - the addresses and their sockets: one per slot, or one for all.
+ *
+ * The master keeps every socket open while its address is configured, so that
+ * what waits in the queue of a dead worker is accepted by its successor.  A
+ * reload prepares, and then commits or aborts.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BANTER_MASTER_LISTENERS_H
+#define BANTER_MASTER_LISTENERS_H
+
+#include "base/buf.h"
+#include "bus/ctl.h"
+#include "bus/slot.h"
+#include "conf/conf.h"
+#include "net/listen.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum address_state {
+	ADDRESS_NEW, /* of a configuration not yet committed */
+	ADDRESS_LIVE,
+	ADDRESS_LEAVING /* the slots empty its queues */
+};
+
+struct address {
+	uint32_t number; /* never used again */
+	uint32_t listen; /* index in conf.listen */
+	uint32_t next_listen;
+	bool kept; /* by the configuration being prepared */
+	bool shared;
+	enum address_state state;
+	uint64_t since; /* the generation of the configuration it came with */
+	uint64_t done;  /* bit i: slot i + 1 has left it */
+	char name[CONF_NAME_LEN];
+	struct listen_address asked, bound;
+	unsigned n_fds;
+	int fd[CONF_WORKERS_MAX]; /* by slot - 1, in the order of joining */
+};
+
+struct listeners {
+	unsigned n_slots;
+	uint32_t last_number;
+	unsigned n;
+	struct address *at[SLOT_LISTENERS_MAX];
+};
+
+void listeners_init(struct listeners *ls, unsigned n_slots);
+void listeners_fini(struct listeners *ls); /* removes sockets' files */
+
+/* Bind what is new in conf.  0, or -errno with *why: then nothing has changed.
+ */
+int listeners_prepare(struct listeners *ls, const struct conf *conf,
+	uint64_t generation, struct buf *why);
+void listeners_abort(struct listeners *ls);
+/* True: some addresses are leaving now. */
+bool listeners_commit(struct listeners *ls, const struct conf *conf);
+
+/* A slot has left an address.  False: there never was such an address. */
+bool listeners_done(struct listeners *ls, unsigned slot, uint32_t number);
+void listeners_close_leaving(struct listeners *ls);
+
+/* The slot's socket of an address. */
+int listeners_fd(const struct address *a, unsigned slot);
+
+/* What a new keeper inherits; the count. */
+unsigned listeners_env(const struct listeners *ls, unsigned slot,
+	struct slot_listener ret[SLOT_LISTENERS_MAX]);
+/* Every address that lives (prepared: or will), for CTL_COMMIT; the count. */
+unsigned listeners_map(const struct listeners *ls,
+	struct ctl_listener ret[SLOT_LISTENERS_MAX]);
+
+/* New connections go to slots whose bit is set. */
+void listeners_steer(const struct listeners *ls, uint64_t mask);
+
+/* "LISTEN name address port" per address. */
+void listeners_print(const struct listeners *ls, struct buf *b);
+
+#endif

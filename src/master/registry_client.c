@@ -1,0 +1,202 @@
+/* registry_client.c - sessions and their nicks.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/must.h"
+#include "base/xalloc.h"
+#include "master/registry_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void
+reset(struct registry *reg)
+{
+	free(reg->client);
+	map_fini(&reg->by_session);
+	map_fini(&reg->by_nick);
+	reg->client = NULL;
+	reg->end_client = reg->cap_client = 0;
+	reg->free_client = NOBODY;
+}
+
+void
+clients_init(struct registry *reg)
+{
+	reg->free_client = reg->free_group = NOBODY;
+}
+
+void
+clients_fini(struct registry *reg)
+{
+	for (uint32_t i = 0; i < reg->end_client; i++) {
+		if (reg->client[i].session == 0)
+			continue;
+		free(reg->client[i].nick);
+		if (reg->client[i].n_rooms > 1)
+			free(reg->client[i].many);
+	}
+	reset(reg);
+	groups_fini(reg);
+}
+
+uint32_t
+client_find(const struct registry *reg, uint64_t session)
+{
+	struct map_at at = map_look(&reg->by_session, hash_number(session));
+	uint32_t c;
+
+	while (map_next(&reg->by_session, &at, &c))
+		if (reg->client[c].session == session)
+			return c;
+	return NOBODY;
+}
+
+static bool
+has_nick(const struct nick *n, uint64_t hash, const char *fold, int len)
+{
+	char mine[NAME_FOLD_MAX];
+
+	return n->hash == hash &&
+	       name_fold(slice_of(n->text, n->len), mine) == len &&
+	       !memcmp(mine, fold, (size_t)len);
+}
+
+static uint32_t
+find_guest(const struct registry *reg, struct slice nick)
+{
+	uint64_t session = name_guest_session(nick);
+	uint32_t c = session ? client_find(reg, session) : NOBODY;
+
+	/* Who has taken a nick is no guest any more. */
+	return c != NOBODY && reg->client[c].nick ? NOBODY : c;
+}
+
+uint32_t
+client_find_nick(const struct registry *reg, struct slice nick)
+{
+	char fold[NAME_FOLD_MAX];
+	int len = nick.len > NAME_MAX_LEN ? -1 : name_fold(nick, fold);
+	struct map_at at;
+	uint64_t hash;
+	uint32_t c;
+
+	if (len <= 0)
+		return NOBODY;
+	hash = hash_bytes(&reg->key, fold, (size_t)len);
+	at = map_look(&reg->by_nick, hash);
+	while (map_next(&reg->by_nick, &at, &c))
+		if (has_nick(reg->client[c].nick, hash, fold, len))
+			return c;
+	return find_guest(reg, nick);
+}
+
+static uint32_t
+take_free(struct registry *reg)
+{
+	uint32_t c = reg->free_client;
+
+	if (c != NOBODY) {
+		reg->free_client = reg->client[c].group;
+		return c;
+	}
+	if (reg->end_client == reg->cap_client) {
+		reg->cap_client = reg->cap_client ? reg->cap_client * 2 : 64;
+		reg->client = xrealloc(
+			reg->client, reg->cap_client, sizeof *reg->client);
+	}
+	return reg->end_client++;
+}
+
+uint32_t
+client_add(struct registry *reg, uint64_t session, uint32_t group)
+{
+	uint32_t c = take_free(reg);
+
+	reg->client[c] = (struct client){ .session = session, .group = group };
+	group_enter(reg, group);
+	map_add(&reg->by_session, hash_number(session), c);
+	reg->per_slot[0]++;
+	reg->per_slot[session_id_slot(session)]++;
+	return c;
+}
+
+static void
+drop_nick(struct registry *reg, uint32_t c)
+{
+	struct nick *n = reg->client[c].nick;
+
+	if (!n)
+		return;
+	must(map_del(&reg->by_nick, n->hash, c));
+	free(n);
+	reg->client[c].nick = NULL;
+}
+
+void
+client_del(struct registry *reg, uint32_t c)
+{
+	struct client *client = &reg->client[c];
+
+	must(client->n_rooms == 0);
+	drop_nick(reg, c);
+	group_leave(reg, client->group);
+	must(map_del(&reg->by_session, hash_number(client->session), c));
+	reg->per_slot[session_id_slot(client->session)]--;
+	client->session = 0;
+	client->group = reg->free_client;
+	reg->free_client = c;
+	/* Nobody is there: what the rush took goes back. */
+	if (--reg->per_slot[0] == 0)
+		reset(reg);
+}
+
+struct slice
+client_nick(const struct client *c, char mem[NAME_MAX_LEN + 1])
+{
+	if (c->nick)
+		return slice_of(c->nick->text, c->nick->len);
+	return slice_of(mem, (size_t)name_guest(c->session, mem));
+}
+
+void
+client_set_nick(struct registry *reg, uint32_t c, struct slice nick)
+{
+	char fold[NAME_FOLD_MAX];
+	int len = name_fold(nick, fold);
+	struct nick *n;
+
+	must(len > 0 && nick.len <= NAME_MAX_LEN);
+	n = xcalloc(1, sizeof *n + nick.len);
+	n->hash = hash_bytes(&reg->key, fold, (size_t)len);
+	n->len = (uint8_t)nick.len;
+	memcpy(n->text, nick.p, nick.len);
+	drop_nick(reg, c);
+	reg->client[c].nick = n;
+	map_add(&reg->by_nick, n->hash, c);
+}
+
+struct membership *
+client_membership(struct client *c, uint32_t which)
+{
+	must(which < c->n_rooms);
+	return c->n_rooms == 1 ? &c->one : &c->many[which];
+}
+
+uint32_t
+client_in(struct client *c, const struct room *room)
+{
+	for (uint32_t i = 0; i < c->n_rooms; i++)
+		if (client_membership(c, i)->room == room->index)
+			return i;
+	return NOBODY;
+}
+
+size_t
+clients_memory(const struct registry *reg)
+{
+	return reg->end_client * sizeof *reg->client +
+	       reg->end_group * sizeof *reg->group +
+	       map_memory(&reg->by_session) + map_memory(&reg->by_nick) +
+	       map_memory(&reg->by_ip);
+}

@@ -1,0 +1,40 @@
+/* reload.h - a new configuration for all, or for nobody.
+ *
+ *   helper parses -> bind new addresses -> PREPARE and LISTENER to ready slots
+ *     -> all PREPARED: COMMIT -> removed addresses close when drained
+ *     -> anything else: ABORT, and the old configuration stays everywhere
+ *
+ * master_reload() of commands.h begins one.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BANTER_MASTER_RELOAD_H
+#define BANTER_MASTER_RELOAD_H
+
+#include "base/slice.h"
+#include "master/core.h"
+
+#define RELOAD_PARSE_MS   5000
+#define RELOAD_PREPARE_MS 5000
+#define RELOAD_LEAVE_MS   2000
+#define RELOAD_RESYNC_MS  500
+
+struct reload *reload_new(struct master *m);
+void reload_free(struct reload **reload);
+
+/* The daemon stops: everybody who waits is told. */
+void reload_cancel(struct master *m);
+
+/* CTL_PREPARED.  False: nobody had asked. */
+bool reload_prepared(struct slot *s, uint64_t tag, struct slice body);
+
+/* The slot's worker died: its successor gets what is committed. */
+void reload_slot_gone(struct slot *s);
+
+/* A ready worker that may be behind: bring it to what is committed. */
+void reload_resync(struct slot *s);
+
+/* Was it the helper?  True: it is taken note of. */
+bool reload_reaped(struct master *m, pid_t pid);
+
+#endif

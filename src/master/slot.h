@@ -1,0 +1,27 @@
+/* slot.h - a slot's sockets and its keeper.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BANTER_MASTER_SLOT_H
+#define BANTER_MASTER_SLOT_H
+
+#include "master/core.h"
+
+/* Once per slot: the page and an unset state.  0 or -errno. */
+int slot_init(struct slot *s, struct master *m, unsigned number);
+void slot_fini(struct slot *s);
+
+/* Make the lines and the arena, fork the keeper.  0 or -errno: then the slot is
+ * as before. */
+int slot_open(struct slot *s);
+
+/* The keeper is gone and so is its worker: close the lines. */
+void slot_close_lines(struct slot *s);
+
+/* Ask the keeper for a worker of the next generation.  0 or -errno. */
+int slot_spawn(struct slot *s);
+
+/* To the slot's worker, if it has one.  0 or -errno. */
+int slot_signal(struct slot *s, int signal);
+
+#endif

@@ -1,0 +1,31 @@
+/* supervise.h - the life and death of keepers and workers.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BANTER_MASTER_SUPERVISE_H
+#define BANTER_MASTER_SUPERVISE_H
+
+#include "master/core.h"
+
+/* Fork the keepers and ask them for workers. */
+void supervise_start(struct master *m);
+
+/* The keeper's line is readable. */
+void supervise_keeper_read(struct slot *s);
+
+/* CTL_READY.  False: it is out of place. */
+bool supervise_ready(struct slot *s);
+
+/* A child of the master was reaped: status as waitpid(2). */
+void supervise_reaped(struct master *m, pid_t pid, int status);
+
+/* SIGKILL to the worker; nothing that it still says counts. */
+void supervise_kill(struct slot *s);
+
+/* The configuration is new: slots whose worker had refused it try again. */
+void supervise_retry(struct master *m);
+
+/* Is there a worker, or will there be one without our doing? */
+bool supervise_is_busy(const struct slot *s);
+
+#endif

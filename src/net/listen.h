@@ -1,0 +1,56 @@
+/* listen.h - listening sockets: one per address and slot, in one SO_REUSEPORT
+ * group per address.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BANTER_NET_LISTEN_H
+#define BANTER_NET_LISTEN_H
+
+#include "net/addr.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct listen_options {
+	int backlog;
+	unsigned keepalive_idle_s, keepalive_interval_s, keepalive_count;
+	unsigned user_timeout_ms; /* TCP_USER_TIMEOUT */
+};
+
+/* One address ready to bind. */
+struct listen_address {
+	struct sockaddr_storage ss;
+	socklen_t len;
+	char text[ADDR_TEXT_LEN + 64]; /* as in messages and LISTEN lines */
+};
+
+/* Resolve an address of the configuration ("*", numeric IPv4 or IPv6, or a path
+ * beginning with '/') into at most cap addresses; "*" gives 0.0.0.0 and, where
+ * the machine has IPv6, [::].  The count, or -EINVAL. */
+int listen_resolve(const char *text, uint16_t port, struct listen_address *ret,
+	size_t cap);
+
+/* Is there IPv6 on this machine? */
+bool listen_has_ipv6(void);
+
+/* Claim an address: bind and listen without SO_REUSEPORT, so that a second
+ * instance gets EADDRINUSE, and only then set it for the clones.  Non-blocking,
+ * not close-on-exec.  Port 0 is filled in.  The descriptor or -errno.  A UNIX
+ * path: a stale socket is replaced, a live one is -EADDRINUSE. */
+int listen_claim(
+	struct listen_address *address, const struct listen_options *o);
+
+/* One more socket of the group of a claimed address.  Descriptor or -errno. */
+int listen_clone(
+	const struct listen_address *address, const struct listen_options *o);
+
+/* Change the options that accepted sockets inherit.  0 or -errno. */
+int listen_adjust(int fd, const struct listen_options *o);
+
+/* Send new connections of this group only to the sockets whose bit is set
+ * (classic BPF on the group; index = order of joining).  mask 0 or all of
+ * n: detach, the kernel's hash decides.  0 or -errno. */
+int listen_steer(int group_fd, uint64_t mask, unsigned n);
+
+#endif

@@ -1,0 +1,154 @@
+/* banterctl.c - look at a running banterd and steer it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/version.h"
+#include "tools/ctl_client.h"
+#include "tools/ctl_print.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DEFAULT_SOCKET "/run/banter/control.sock"
+#define TIMEOUT_MS     30000
+
+static const char usage[] =
+	"usage: banterctl [-s SOCKET] [--json] VERB [ARGUMENT ...]\n"
+	"\n"
+	"  status                            the server and its workers\n"
+	"  clients [--limit N] [--worker N]  who is connected\n"
+	"  rooms [--limit N]                 the rooms and their topics\n"
+	"  metrics                           all figures, as OpenMetrics text\n"
+	"  kick NICK [REASON]                close a client's connection\n"
+	"  reload                            read the configuration again\n"
+	"  reopen                            open the log file anew\n"
+	"  stop                              stop the server, and wait for it\n"
+	"\n"
+	"  -s, --socket SOCKET  default " DEFAULT_SOCKET "\n"
+	"  -j, --json           answer in JSON\n"
+	"  -h, --help           show this\n"
+	"  -V, --version        show the version\n"
+	"\n"
+	"exit: 0 done, 1 refused, 3 not running, 4 timeout, 64 usage,\n"
+	"77 permission\n";
+
+static const struct option options[] = {
+	{ "socket", required_argument, NULL, 's' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 },
+};
+
+struct asked {
+	const char *socket;
+	bool json;
+	char **word;
+	int n_words;
+};
+
+static bool
+is_verb(const char *word)
+{
+	static const char *const verbs[] = { "status", "clients", "rooms",
+		"metrics", "kick", "reload", "reopen", "stop" };
+	size_t i;
+
+	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (!strcmp(word, verbs[i]))
+			return true;
+	return false;
+}
+
+/* "banterctl status --json" is what people type.  The words of a reason are
+ * left alone. */
+static void
+take_late_json(struct asked *asked)
+{
+	int i, n = 0;
+
+	if (!strcmp(asked->word[0], "kick"))
+		return;
+	for (i = 0; i < asked->n_words; i++) {
+		if (!strcmp(asked->word[i], "--json"))
+			asked->json = true;
+		else
+			asked->word[n++] = asked->word[i];
+	}
+	asked->n_words = n;
+}
+
+/* -1: go on; else what to exit with. */
+static int
+read_options(int argc, char **argv, struct asked *asked)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "+s:jhV", options, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			asked->socket = optarg;
+			break;
+		case 'j':
+			asked->json = true;
+			break;
+		case 'h':
+			(void)fputs(usage, stdout);
+			return CTL_DONE;
+		case 'V':
+			(void)puts("banterctl " BANTER_VERSION);
+			return CTL_DONE;
+		default:
+			(void)fputs("Try 'banterctl -h'.\n", stderr);
+			return CTL_USAGE;
+		}
+	}
+	asked->word = argv + optind;
+	asked->n_words = argc - optind;
+	if (asked->n_words == 0 || !is_verb(asked->word[0])) {
+		(void)fprintf(stderr, "banterctl: %s\n\n%s",
+			asked->n_words ? "unknown verb" : "a verb is missing",
+			usage);
+		return CTL_USAGE;
+	}
+	take_late_json(asked);
+	return -1;
+}
+
+static int
+run(const struct asked *asked)
+{
+	struct ctl_question q = { asked->socket, asked->word, asked->n_words,
+		TIMEOUT_MS, !strcmp(asked->word[0], "stop") };
+	struct ctl_answer answer;
+	char why[256] = "";
+	enum ctl_exit rc = ctl_ask(&q, &answer, why);
+
+	if (rc != CTL_DONE) {
+		(void)fprintf(stderr, "banterctl: %s\n", why);
+		return rc;
+	}
+	if (asked->json)
+		ctl_print_json(&answer, asked->word[0], stdout);
+	else
+		ctl_print(&answer, stdout, stderr);
+	rc = answer.code;
+	ctl_answer_free(&answer);
+	return rc;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct asked asked = { .socket = DEFAULT_SOCKET };
+	int rc = read_options(argc, argv, &asked);
+
+	if (rc == -1)
+		rc = run(&asked);
+	if (fflush(stdout) == EOF || ferror(stdout)) {
+		perror("banterctl: stdout");
+		return CTL_REFUSED;
+	}
+	return rc;
+}

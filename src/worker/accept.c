@@ -1,0 +1,209 @@
+/* New connections come in only while there is a place, a descriptor and room on
+ * the bus for them; else the listeners leave the engine and the connections
+ * wait in the kernel's queue.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "arena/tx.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "log/log.h"
+#include "net/addr.h"
+#include "worker/private.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define RESERVE      32u  /* descriptors for everything but clients */
+#define STARVED_MS   500u /* until the next try after EMFILE */
+#define WANT_MS      100u
+#define CONNECT_BODY 64u
+
+static bool
+has_descriptors(const struct worker *w)
+{
+	return w->page->clients + RESERVE + w->env->n_listeners < w->fd_limit;
+}
+
+static bool
+has_quota(const struct worker *w)
+{
+	return w->conf->when_full == CONF_FULL_REFUSE ||
+	       w->page->clients < w->arena.head->quota;
+}
+
+bool
+accept_may(void *arg, unsigned listener)
+{
+	struct worker *w = arg;
+
+	(void)listener;
+	return !w->stopping && !w->bus_gone && has_descriptors(w) &&
+	       has_quota(w) && uplink_room(w, CONNECT_BODY);
+}
+
+static uint64_t
+cookie_of(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof cookie;
+
+	(void)getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len);
+	return cookie;
+}
+
+static uint16_t
+first_flags(const struct worker *w, const struct addr *from, uint16_t kind)
+{
+	const struct arena_kind *k = &w->arena.head->kind[kind];
+
+	return (uint16_t)(SESSION_KNOWN | (from->local ? SESSION_LOCAL : 0) |
+			  (k->raw ? SESSION_RAW : 0) |
+			  (k->echo ? SESSION_ECHO : 0));
+}
+
+void
+accept_client(void *arg, unsigned listener, int fd,
+	const struct sockaddr_storage *from, socklen_t len)
+{
+	struct worker *w = arg;
+	struct arena *a = &w->arena;
+	struct addr addr = addr_of(from, len);
+	uint16_t kind = a->head->listener[listener].kind;
+	const struct session *s;
+
+	in_hand(w, HAND_ACCEPT, a->head->next_number, (uint64_t)fd);
+	tx_begin(a);
+	s = session_new(a, fd, w->env->slot);
+	arena_set(a, &s->cookie, cookie_of(fd));
+	arena_set(a, &s->kind, kind);
+	arena_set(a, &s->flags, first_flags(w, &addr, kind));
+	arena_copy(a, s->address, addr.ip, sizeof addr.ip);
+	arena_set(a, &s->port, addr.port);
+	arena_set(a, &s->since_s, clock_wall_ms() / 1000);
+	arena_set(a, &s->active_s, w->now_ms / 1000);
+	uplink_connect(w, s);
+	tx_commit(a);
+	in_hand(w, HAND_NONE, 0, 0);
+	session_map_add(w, s);
+	w->page->clients++;
+	w->page->next_number = a->head->next_number;
+	count(w, accepted, 1);
+	if (io_client_add(w->io, fd) < 0)
+		client_drop(w, s);
+}
+
+void
+accept_starved(void *arg, int error)
+{
+	struct worker *w = arg;
+
+	w->accept_at_ms = w->now_ms + STARVED_MS;
+	count(w, accept_pauses, 1);
+	if (!w->starving_logged)
+		log_warning("accepting pauses: %s; raise LimitNOFILE= (now %u) "
+			    "or lower max_clients",
+			strerror(error), w->fd_limit);
+	w->starving_logged = true;
+}
+
+static void
+each_listener(struct worker *w, bool on)
+{
+	for (unsigned i = 0; i < ARENA_LISTENERS; i++) {
+		const struct arena_listener *l = &w->arena.head->listener[i];
+
+		if (l->fd < 0 || l->flags & LISTENER_PREPARED)
+			continue;
+		if (on && !(l->flags & LISTENER_LEAVING))
+			(void)io_listener_add(
+				w->io, i, l->fd, l->flags & LISTENER_SHARED);
+		else
+			io_listener_del(w->io, l->fd);
+	}
+}
+
+void
+accept_start(struct worker *w)
+{
+	if (w->listening)
+		return;
+	each_listener(w, true);
+	w->listening = true;
+}
+
+void
+accept_stop(struct worker *w)
+{
+	if (!w->listening)
+		return;
+	each_listener(w, false);
+	w->listening = false;
+}
+
+/* Is there a connection that we may not accept for want of a place? */
+static bool
+somebody_waits(const struct worker *w)
+{
+	struct pollfd p[ARENA_LISTENERS];
+	nfds_t n = 0;
+
+	for (unsigned i = 0; i < ARENA_LISTENERS; i++)
+		if (w->arena.head->listener[i].fd >= 0)
+			p[n++] = (struct pollfd){ .events = POLLIN,
+				.fd = w->arena.head->listener[i].fd };
+	return poll(p, n, 0) > 0;
+}
+
+static void
+review_want(struct worker *w)
+{
+	if (has_quota(w) || w->now_ms < w->want_at_ms)
+		return;
+	w->want_at_ms = w->now_ms + WANT_MS;
+	if (somebody_waits(w))
+		control_want(w);
+}
+
+void
+accept_drained(void *arg, unsigned listener)
+{
+	struct worker *w = arg;
+	const struct arena_listener *l = &w->arena.head->listener[listener];
+	int fd = l->fd;
+
+	arena_store(&l->fd, -1);
+	fd_close(&fd);
+	control_listener_done(w, l->address);
+}
+
+static void
+drain_leaving(struct worker *w)
+{
+	for (unsigned i = 0; i < ARENA_LISTENERS; i++) {
+		const struct arena_listener *l = &w->arena.head->listener[i];
+
+		if (l->fd >= 0 && l->flags & LISTENER_LEAVING)
+			io_listener_drain(w->io, i, l->fd);
+	}
+}
+
+void
+accept_review(struct worker *w)
+{
+	bool may = w->now_ms >= w->accept_at_ms && accept_may(w, 0);
+
+	w->page->full = !has_descriptors(w);
+	if (may && w->starving_logged && w->now_ms >= w->accept_at_ms + 2000) {
+		log_notice("accepting goes on");
+		w->starving_logged = false;
+	}
+	if (may)
+		accept_start(w);
+	else
+		accept_stop(w);
+	if (may)
+		drain_leaving(w);
+	review_want(w);
+}

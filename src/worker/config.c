@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#include "arena/tx.h"
+#include "base/fd.h"
+#include "log/log.h"
+#include "proto/charset.h"
+#include "worker/private.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define RAW_FLUSH_MS 200u /* what may become a bare "exit" is not held longer \
+			   */
+
+int
+config_open(struct worker *w)
+{
+	const struct arena_head *h = w->arena.head;
+
+	if (h->conf_fd < 0) {
+		arena_store(&h->conf_fd, w->env->conf);
+		arena_store(&h->conf_generation, w->env->conf_generation);
+		arena_store(&h->quota, w->env->quota);
+	}
+	w->conf = conf_map((int)h->conf_fd);
+	if (w->conf == NULL)
+		return -EPROTO;
+	config_kinds_open(w);
+	config_apply(w);
+	return 0;
+}
+
+void
+config_apply(struct worker *w)
+{
+	struct chat_limits limits = { .topic_bytes =
+					      w->conf->limits.topic_bytes };
+
+	/* No limit of its own: what a frame and the configuration carry. */
+	if (limits.topic_bytes == 0)
+		limits.topic_bytes = CONF_TOPIC_LEN - 1;
+
+	log_set_level((enum log_level)w->conf->log.level);
+	chat_set_limits(w->chat, &limits);
+	w->page->conf_generation = w->arena.head->conf_generation;
+	w->page->quota = w->arena.head->quota;
+	for (unsigned i = 0; i < ARENA_KINDS; i++)
+		w->kind[i].options.line_max = w->conf->limits.line_bytes;
+}
+
+static void
+kind_open(struct worker *w, unsigned at)
+{
+	const struct arena_kind *a = &w->arena.head->kind[at];
+	struct kind *k = &w->kind[at];
+
+	charset_close(&k->charset);
+	/* The configuration was checked: only a charset that was uninstalled
+	 * since can fail, and then UTF-8 is the least bad. */
+	if (charset_open(a->charset, &k->charset) < 0)
+		k->charset = NULL;
+	k->protocol = a->raw ? &protocol_raw : &protocol_text;
+	k->options.charset = k->charset;
+	k->options.line_max = w->conf->limits.line_bytes;
+}
+
+void
+config_kinds_open(struct worker *w)
+{
+	for (unsigned i = 0; i < ARENA_KINDS; i++)
+		if (w->arena.head->kind[i].used)
+			kind_open(w, i);
+}
+
+static struct arena_kind
+kind_from(const struct conf_listen *l)
+{
+	struct arena_kind k = { .used = 1,
+		.raw = l->mode == CONF_MODE_RAW,
+		.flush_after_ms = l->flush_after_ms,
+		.echo = l->echo };
+
+	if (k.raw && k.flush_after_ms == 0)
+		k.flush_after_ms = RAW_FLUSH_MS;
+	(void)snprintf(k.room, sizeof k.room, "%.*s", NAME_MAX_LEN, l->room);
+	(void)snprintf(k.charset, sizeof k.charset, "%s", l->charset);
+	return k;
+}
+
+static bool
+kind_in_use(const struct worker *w, unsigned at)
+{
+	for (unsigned i = 0; i < ARENA_LISTENERS; i++)
+		if (w->arena.head->listener[i].fd >= 0 &&
+			w->arena.head->listener[i].kind == at)
+			return true;
+	for (uint64_t fd = 0; fd < w->arena.head->high_fd; fd++)
+		if (w->arena.session[fd].id != 0 &&
+			w->arena.session[fd].kind == at)
+			return true;
+	return false;
+}
+
+/* Reloads may bring ever new kinds: one that no session has makes room. */
+static unsigned
+kind_place(const struct worker *w)
+{
+	const struct arena_head *h = w->arena.head;
+
+	for (unsigned i = 0; i < ARENA_KINDS; i++)
+		if (!h->kind[i].used)
+			return i;
+	for (unsigned i = 0; i < ARENA_KINDS; i++)
+		if (!kind_in_use(w, i))
+			return i;
+	/* 64 kinds with clients in each: the newest shares the last. */
+	return ARENA_KINDS - 1;
+}
+
+static uint16_t
+kind_for(struct worker *w, const struct conf_listen *l)
+{
+	const struct arena_head *h = w->arena.head;
+	struct arena_kind want = kind_from(l);
+	unsigned at;
+
+	for (at = 0; at < ARENA_KINDS; at++)
+		if (!memcmp(&h->kind[at], &want, sizeof want))
+			return (uint16_t)at;
+	at = kind_place(w);
+	arena_copy(&w->arena, &h->kind[at], &want, sizeof want);
+	kind_open(w, at);
+	return (uint16_t)at;
+}
+
+void
+config_listeners(struct worker *w)
+{
+	for (unsigned i = 0; i < ARENA_LISTENERS; i++) {
+		const struct arena_listener *l = &w->arena.head->listener[i];
+
+		if (l->fd >= 0 &&
+			!(l->flags & (LISTENER_LEAVING | LISTENER_PREPARED)) &&
+			l->listen < w->conf->n_listen)
+			arena_store(&l->kind,
+				kind_for(w, &w->conf->listen[l->listen]));
+	}
+}

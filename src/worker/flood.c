@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#include "arena/tx.h"
+#include "worker/private.h"
+
+#define LINE 1000u /* thousandths: one line */
+
+static uint32_t
+refilled(const struct worker *w, const struct session *s)
+{
+	const struct conf_limits *l = &w->conf->limits;
+	uint64_t passed = (uint32_t)w->now_ms - s->tokens_ms;
+	uint64_t tokens = s->tokens + passed * l->rate;
+	uint64_t full = (uint64_t)l->burst * LINE;
+
+	/* tokens_ms 0: never counted, so the bucket is full. */
+	return (uint32_t)(tokens > full || s->tokens_ms == 0 ? full : tokens);
+}
+
+bool
+flood_has(const struct worker *w, const struct session *s)
+{
+	return w->conf->limits.rate == 0 || refilled(w, s) >= LINE;
+}
+
+bool
+flood_pass(struct worker *w, const struct session *s)
+{
+	uint32_t tokens, now = (uint32_t)w->now_ms | 1;
+
+	if (w->conf->limits.rate == 0)
+		return true;
+	tokens = refilled(w, s);
+	if (tokens < LINE)
+		return false;
+	/* Full again: the next time it is told anew. */
+	if (tokens == w->conf->limits.burst * LINE &&
+		s->flags & SESSION_FLOODING)
+		arena_set(&w->arena, &s->flags, s->flags & ~SESSION_FLOODING);
+	arena_set(&w->arena, &s->tokens, tokens - LINE);
+	arena_set(&w->arena, &s->tokens_ms, now);
+	return true;
+}
+
+uint64_t
+flood_wait_ms(const struct worker *w, const struct session *s)
+{
+	uint32_t tokens = refilled(w, s);
+
+	if (tokens >= LINE || w->conf->limits.rate == 0)
+		return 1;
+	return (LINE - tokens) / w->conf->limits.rate + 1;
+}

@@ -1,0 +1,394 @@
+/* Bytes become requests one transaction at a time.  They come from the receive
+ * area, or from the block of what was held back because the client waits for an
+ * answer, has no tokens, or the bus is full; then the socket is not read, so
+ * that TCP slows the client.
+ *
+ * The unfinished line is edited in memory of the process and written to a new
+ * block at the end of the chunk: what the record refers to never changes.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "arena/heap.h"
+#include "arena/tx.h"
+#include "base/must.h"
+#include "log/event.h"
+#include "worker/private.h"
+
+#include <stdlib.h>
+
+/* A line of n bytes becomes at most 3 n of UTF-8: each byte may be a U+FFFD. */
+#define FRAME_OVERHEAD 512u
+
+struct chunk {
+	struct worker *w;
+	const struct session *s;
+	uint64_t id;
+	struct slice in;
+	bool held; /* in lies in s->held */
+	struct proto_client c;
+	char line[PROTO_LINE_CAP];
+	char reply[128];
+};
+
+static struct chunk *
+chunk_start(struct worker *w, const struct session *s)
+{
+	static struct chunk k; /* one at a time; too large for a stack frame */
+	struct slice line = heap_slice(&w->arena, s->line);
+
+	k.w = w;
+	k.s = s;
+	k.id = s->id;
+	k.in = slice_of(NULL, 0);
+	k.held = false;
+	k.c = (struct proto_client){ .state = s->proto_state,
+		.len = (uint32_t)line.len,
+		.line = k.line };
+	if (line.len > 0)
+		memcpy(k.line, line.p, line.len);
+	return &k;
+}
+
+/* Put the protocol's state and unfinished line into the record. */
+static void
+chunk_save(struct chunk *k)
+{
+	struct arena *a = &k->w->arena;
+
+	if (k->s->proto_state != k->c.state)
+		arena_set(a, &k->s->proto_state, k->c.state);
+	if (k->c.len == 0 && k->s->line == 0)
+		return;
+	if (arena_keep(a, &k->s->line, slice_of(k->line, k->c.len)) < 0)
+		arena_set(a, &k->s->flags, k->s->flags | SESSION_BROKEN);
+}
+
+static void
+consumed(struct chunk *k, size_t n)
+{
+	struct arena *a = &k->w->arena;
+
+	if (!k->held)
+		arena_set(a, &k->s->rx_total, k->s->rx_total + n);
+	else if (k->in.len > 0)
+		arena_set(a, &k->s->held_at, k->s->held_at + n);
+	else
+		(void)arena_keep(a, &k->s->held, slice_of(NULL, 0));
+}
+
+static void
+handle(struct chunk *k, enum proto_status status, const struct request *r,
+	const struct buf *reply)
+{
+	struct worker *w = k->w;
+
+	if (reply != NULL && reply->len > 0)
+		output_bytes(w, k->s, buf_slice(reply));
+	if (status == PROTO_MORE)
+		return;
+	if (status == PROTO_TOO_LONG)
+		count(w, too_long, 1);
+	count(w, lines_in, 1);
+	verb_request(w, k->s, r);
+}
+
+/* What is shown to the protocol at once: of a chat client not more than one
+ * line, so that what it may become on the bus is known beforehand. */
+static struct slice
+window(const struct chunk *k)
+{
+	const char *lf;
+
+	if (k->s->flags & SESSION_RAW || k->in.len == 0)
+		return k->in;
+	lf = memchr(k->in.p, '\n', k->in.len);
+	return slice_of(k->in.p, lf ? (size_t)(lf - k->in.p) + 1 : k->in.len);
+}
+
+/* Bytes that the next request may take on the bus, at most. */
+static size_t
+frame_room(const struct chunk *k)
+{
+	size_t line = window(k).len + k->c.len;
+
+	if (line > PROTO_LINE_CAP)
+		line = PROTO_LINE_CAP;
+	return (k->s->flags & SESSION_RAW ? 1 : 3) * line + FRAME_OVERHEAD;
+}
+
+/* The next line has to wait for an answer, or for the bus. */
+static bool
+must_wait(struct chunk *k)
+{
+	if (k->s->flags & SESSION_WAITING)
+		return true;
+	return !uplink_room(k->w, frame_room(k));
+}
+
+/* Keep the rest until it may go on; the socket is not read meanwhile. */
+static void
+hold(struct chunk *k)
+{
+	struct worker *w = k->w;
+	struct arena *a = &w->arena;
+
+	io_client_read(w->io, session_fd(a, k->s), false);
+	if (k->held || k->in.len == 0)
+		return;
+	tx_begin(a);
+	if (arena_keep(a, &k->s->held, k->in) < 0)
+		arena_set(a, &k->s->flags, k->s->flags | SESSION_BROKEN);
+	arena_set(a, &k->s->held_at, 0);
+	arena_set(a, &k->s->rx_total, k->s->rx_total + k->in.len);
+	tx_commit(a);
+}
+
+static void
+tell_flood(struct worker *w, const struct session *s)
+{
+	struct event e = { .type = EVENT_FLOOD,
+		.number = w->conf->limits.rate };
+
+	if (s->flags & SESSION_FLOODING)
+		return;
+	count(w, flooded, 1);
+	client_log(w, LOG_FLOOD, s, "action=delay", "text", slice_of(NULL, 0));
+	tx_begin(&w->arena);
+	arena_set(&w->arena, &s->flags, s->flags | SESSION_FLOODING);
+	output_tell(w, s, &e);
+	tx_commit(&w->arena);
+}
+
+/* True when the session goes on, slower. */
+static bool
+slow_down(struct worker *w, const struct session *s)
+{
+	struct event e = { .type = EVENT_CLOSING,
+		.text = SLICE_LIT("you send too fast") };
+
+	if (w->conf->limits.on_flood == CONF_FLOOD_CLOSE) {
+		count(w, flood_closed, 1);
+		client_log(w, LOG_FLOOD, s, "action=close", "text",
+			slice_of(NULL, 0));
+		client_quit(w, s, SLICE_LIT("flood"), &e);
+		return false;
+	}
+	tell_flood(w, s);
+	timers_set(w, s, TIMER_FLOOD, w->now_ms + flood_wait_ms(w, s));
+	return true;
+}
+
+/* One request.  True: go on. */
+static bool
+step(struct chunk *k)
+{
+	struct worker *w = k->w;
+	const struct session *s = k->s;
+	const struct kind *kind = kind_of(w, s);
+	struct request r = { .type = REQUEST_NONE };
+	struct buf reply = buf_over(k->reply, sizeof k->reply);
+	enum proto_status status;
+	struct slice in = window(k);
+	size_t before = in.len;
+
+	in_hand(w, HAND_INPUT, s->id, s->rx_total);
+	tx_begin(&w->arena);
+	status = kind->protocol->input(&k->c, &kind->options, &in, &r, &reply);
+	must(in.len < before || status != PROTO_MORE);
+	k->in = slice_skip(k->in, before - in.len);
+	consumed(k, before - in.len);
+	chunk_save(k);
+	if (status != PROTO_MORE && r.type != REQUEST_NONE)
+		(void)flood_pass(w, s);
+	handle(k, status, &r, &reply);
+	/* /time changes the state behind the protocol's back. */
+	k->c.state = s->proto_state;
+	tx_commit(&w->arena);
+	in_hand(w, HAND_NONE, 0, 0);
+	return verb_finish(w, s, k->id);
+}
+
+static void
+run(struct chunk *k)
+{
+	while (k->in.len > 0) {
+		if (must_wait(k)) {
+			hold(k);
+			return;
+		}
+		if (!flood_has(k->w, k->s)) {
+			if (slow_down(k->w, k->s))
+				hold(k);
+			return;
+		}
+		if (!step(k))
+			return;
+	}
+}
+
+/* The client has ended and everything it sent is handled. */
+static void
+finish(struct worker *w, const struct session *s)
+{
+	struct slice why = s->flags & SESSION_BROKEN
+				   ? SLICE_LIT("connection lost")
+				   : SLICE_LIT("closed by client");
+
+	if (uplink_room(w, FRAME_OVERHEAD))
+		client_quit(w, s, why, NULL);
+	else
+		list_add(&w->ended, (uint32_t)session_fd(&w->arena, s));
+}
+
+/* Make a request of the unfinished line. */
+static void
+flush_line(struct worker *w, const struct session *s)
+{
+	const struct kind *kind = kind_of(w, s);
+	struct request r = { .type = REQUEST_NONE };
+	struct chunk *k = chunk_start(w, s);
+	enum proto_status status;
+
+	if (must_wait(k)) {
+		timers_set(w, s, TIMER_FLUSH, w->now_ms + 50);
+		return;
+	}
+	in_hand(w, HAND_TIMER, s->id, s->rx_total);
+	tx_begin(&w->arena);
+	status = kind->protocol->flush(
+		&k->c, &kind->options, s->flags & SESSION_EOF, &r);
+	chunk_save(k);
+	handle(k, status, &r, NULL);
+	tx_commit(&w->arena);
+	in_hand(w, HAND_NONE, 0, 0);
+	(void)verb_finish(w, s, k->id);
+}
+
+static bool
+is_idle(const struct session *s, uint64_t id)
+{
+	return s->id == id && is_open(s) && s->held == 0 &&
+	       !(s->flags & SESSION_WAITING);
+}
+
+/* All that has come is handled: is there an unfinished line, or an end? */
+static void
+after(struct worker *w, const struct session *s, uint64_t id)
+{
+	uint32_t flush_ms;
+
+	if (!is_idle(s, id))
+		return;
+	if (s->flags & SESSION_EOF) {
+		if (s->line != 0)
+			flush_line(w, s);
+		if (is_idle(s, id) && s->line == 0)
+			finish(w, s);
+		return;
+	}
+	flush_ms = w->arena.head->kind[s->kind].flush_after_ms;
+	if (s->line != 0 && flush_ms > 0)
+		timers_set(w, s, TIMER_FLUSH, w->now_ms + flush_ms);
+}
+
+void *
+input_area(void *arg, int fd, size_t *ret_len)
+{
+	struct worker *w = arg;
+	const struct session *s = session_at(&w->arena, fd);
+
+	if (w->bus_full && s != NULL && s->state < SESSION_FLUSHING) {
+		io_client_read(w->io, fd, false);
+		if (!w->fd[fd].paused)
+			list_add(&w->paused, (uint32_t)fd);
+		w->fd[fd].paused = true;
+		return NULL;
+	}
+	arena_store(&w->arena.head->rx_owner, fd + 1);
+	*ret_len = ARENA_RX_BYTES;
+	return w->arena.rx;
+}
+
+void
+input_received(void *arg, int fd, size_t len)
+{
+	struct worker *w = arg;
+	const struct session *s = session_at(&w->arena, fd);
+	struct chunk *k;
+	uint64_t id;
+
+	if (s == NULL || s->state >= SESSION_FLUSHING)
+		return; /* it was said goodbye to: read away */
+	id = s->id;
+	count(w, bytes_in, len);
+	w->fd[fd].last_ms = (uint32_t)w->now_ms;
+	arena_store(&s->active_s, w->now_ms / 1000);
+	if (s->flags & SESSION_IDLE_WARNED)
+		arena_store(&s->flags, s->flags & ~SESSION_IDLE_WARNED);
+	k = chunk_start(w, s);
+	k->in = slice_of(w->arena.rx, len);
+	run(k);
+	after(w, s, id);
+	arena_store(&w->arena.head->rx_owner, 0);
+}
+
+/* A reset client is not waited for: what it had sent before is fetched. */
+static void
+pull(struct worker *w, const struct session *s, uint64_t id)
+{
+	while (is_idle(s, id) && !(s->flags & SESSION_EOF))
+		if (!io_client_pull(w->io, session_fd(&w->arena, s))) {
+			client_drop(w, s);
+			return;
+		}
+}
+
+void
+input_resume(struct worker *w, const struct session *s)
+{
+	uint64_t id = s->id;
+
+	if (!is_open(s) || s->flags & SESSION_WAITING)
+		return;
+	if (s->held != 0) {
+		struct chunk *k = chunk_start(w, s);
+
+		k->held = true;
+		k->in = slice_skip(heap_slice(&w->arena, s->held), s->held_at);
+		run(k);
+	}
+	if (is_idle(s, id) && s->flags & SESSION_BROKEN)
+		pull(w, s, id);
+	else if (is_idle(s, id) && !(s->flags & SESSION_EOF))
+		io_client_read(w->io, session_fd(&w->arena, s), true);
+	after(w, s, id);
+}
+
+void
+input_flush(struct worker *w, const struct session *s)
+{
+	uint64_t id = s->id;
+
+	if (is_idle(s, id) && s->line != 0)
+		flush_line(w, s);
+	after(w, s, id);
+}
+
+/* The bus takes frames again. */
+void
+input_pause_all_over(struct worker *w)
+{
+	struct list again = w->paused;
+
+	w->paused = (struct list){ NULL, 0, 0 };
+	for (uint32_t i = 0; i < again.n; i++) {
+		int fd = (int)again.at[i];
+		const struct session *s = session_at(&w->arena, fd);
+
+		w->fd[fd].paused = false;
+		if (s != NULL && s->state >= SESSION_FLUSHING)
+			io_client_read(w->io, fd, true);
+		else if (s != NULL)
+			input_resume(w, s);
+	}
+	free(again.at);
+}

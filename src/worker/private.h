@@ -1,0 +1,235 @@
+/* private.h - what the files of the worker share.
+ *
+ * One worker is one process with one thread.  A turn: wait and handle events,
+ * handle timers, send the batch to the master, write to every client that has
+ * something pending.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BANTER_WORKER_PRIVATE_H
+#define BANTER_WORKER_PRIVATE_H
+
+#include "arena/arena.h"
+#include "arena/record.h"
+#include "base/map.h"
+#include "base/slice.h"
+#include "bus/ctl.h"
+#include "bus/slot.h"
+#include "bus/wire.h"
+#include "chat/chat.h"
+#include "conf/conf.h"
+#include "io/io.h"
+#include "msg/event.h"
+#include "proto/proto.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct charset;
+struct timers;
+
+enum watch_token {
+	WATCH_BUS,
+	WATCH_CTL,
+	WATCH_KEEPER
+};
+
+/* An arena_kind made ready to use. */
+struct kind {
+	const struct protocol *protocol;
+	struct proto_options options;
+	struct charset *charset;
+};
+
+/* Derived facts of a descriptor's session. */
+struct derived {
+	uint32_t last_ms;   /* low bits of the clock at its last input, or
+			     * output when it is being closed */
+	uint8_t armed;      /* bit per enum timer_kind */
+	bool dirty, paused; /* is in those lists */
+};
+
+struct list {
+	uint32_t *at;
+	uint32_t n, cap;
+};
+
+struct worker {
+	struct slot_env *env;
+	uint64_t generation;
+	int keeper_pidfd;
+	unsigned fd_limit;
+	struct arena arena;
+	struct chat *chat;
+	struct io *io;
+	struct slot_page *page;
+	const struct conf *conf;
+	const struct conf *prepared; /* by CTL_PREPARE */
+	uint64_t prepared_tag;
+	struct kind kind[ARENA_KINDS];
+	struct derived *fd; /* [fd_limit] */
+	struct list dirty;  /* descriptors with output of this turn */
+	struct list paused; /* not read because the bus is full */
+	struct list ended;  /* ended while the bus was full */
+	struct timers *timers;
+	struct map by_number; /* session number to descriptor */
+	uint64_t now_ms;
+	bool listening;        /* listeners are in the engine */
+	uint64_t accept_at_ms; /* when to accept again; 0: now */
+	uint64_t want_at_ms;   /* when to look again whether a client waits */
+	bool starving_logged;
+	bool bus_full;
+	bool bus_gone; /* the master is gone */
+	bool stopping;
+	uint64_t stop_at_ms;
+	int exit_code; /* -1: go on */
+	struct {
+		uint64_t session; /* 0: none */
+		char reason[256];
+		size_t len;
+		struct event last;
+	} quit; /* asked for inside a transaction, done after it */
+};
+
+#define count(w, counter, n) ((w)->page->counter += (n))
+
+void list_add(struct list *l, uint32_t v);
+
+/* config.c: a configuration in force. */
+int config_open(struct worker *w);
+void config_apply(struct worker *w);
+/* Which kind of client each listener gives. */
+void config_listeners(struct worker *w);
+void config_kinds_open(struct worker *w);
+
+/* accept.c: new connections. */
+void accept_start(struct worker *w);
+void accept_stop(struct worker *w);
+void accept_review(struct worker *w); /* once per turn */
+bool accept_may(void *arg, unsigned listener);
+void accept_client(void *arg, unsigned listener, int fd,
+	const struct sockaddr_storage *from, socklen_t len);
+void accept_starved(void *arg, int error);
+void accept_drained(void *arg, unsigned listener);
+
+/* client.c: from welcome to goodbye. */
+void client_connected(
+	struct worker *w, const struct session *s, uint32_t n_joins);
+void client_joined_auto(struct worker *w, const struct session *s);
+/* Tell it why, take it out of its rooms, close after its output is out. */
+void client_quit(struct worker *w, const struct session *s, struct slice reason,
+	const struct event *last);
+/* Nothing is pending any more for a session that is to be closed. */
+void client_flushed(struct worker *w, const struct session *s);
+void client_drop(struct worker *w, const struct session *s);
+/* It has been said goodbye to: is it taking too long? */
+void client_overdue(struct worker *w, const struct session *s);
+void client_ended(void *arg, int fd, int error);
+void client_broken(void *arg, int fd);
+void client_retry_ended(struct worker *w);
+/* A record found at start: its worker died. */
+void client_fault(struct worker *w, const struct session *s);
+void client_log(struct worker *w, int type, const struct session *s,
+	const char *keys, const char *what, struct slice value);
+
+/* input.c: bytes to requests. */
+void *input_area(void *arg, int fd, size_t *ret_len);
+void input_received(void *arg, int fd, size_t len);
+/* Go on with what was held back. */
+void input_resume(struct worker *w, const struct session *s);
+void input_flush(struct worker *w, const struct session *s);
+void input_pause_all_over(struct worker *w);
+
+/* verbs.c: requests about the connection itself. */
+void verb_request(
+	struct worker *w, const struct session *s, const struct request *r);
+/* After the transaction: close the session if that was asked for.  True: it
+ * goes on. */
+bool verb_finish(struct worker *w, const struct session *s, uint64_t id);
+
+/* output.c: events to bytes, queues, sends. */
+void output_tell(void *arg, const struct session *s, const struct event *e);
+block_ref output_encode(struct worker *w, const struct kind *k,
+	uint32_t variant, const struct event *e);
+void output_bytes(
+	struct worker *w, const struct session *s, struct slice bytes);
+void output_dirty(struct worker *w, int fd);
+void output_flush_all(struct worker *w);
+void output_flush(struct worker *w, const struct session *s);
+void output_sent(void *arg, int fd, size_t n);
+void output_writable(void *arg, int fd);
+void output_skip(
+	struct worker *w, const struct session *s, uint32_t room, uint64_t n);
+void output_budget(struct worker *w);
+
+/* fanout.c: one event to all members of rooms. */
+void fanout_room(struct worker *w, uint32_t room_id, const struct event *e,
+	uint64_t except, bool own_too);
+void fanout_rooms(struct worker *w, const void *rooms, uint32_t n,
+	const struct event *e, uint64_t except);
+
+/* uplink.c: frames to the master. */
+bool uplink_room(struct worker *w, size_t body_len);
+void uplink_claim(void *arg, const struct session *s, const struct claim *c);
+void uplink_connect(struct worker *w, const struct session *s);
+void uplink_send(struct worker *w);
+
+/* downlink.c: frames from the master. */
+void downlink_receive(struct worker *w);
+
+/* control.c: ctl. */
+void control_receive(struct worker *w);
+void control_ready(struct worker *w);
+void control_want(struct worker *w);
+void control_listener_done(struct worker *w, uint32_t address);
+
+/* worker.c: say goodbye to all and leave with that exit code. */
+void worker_stop(struct worker *w, uint64_t within_ms, int exit_code);
+
+/* session_map.c: sessions by identity. */
+void session_map_add(struct worker *w, const struct session *s);
+void session_map_del(struct worker *w, const struct session *s);
+const struct session *session_find(const struct worker *w, uint64_t id);
+
+/* timers.c */
+enum timer_kind {
+	TIMER_FLUSH,
+	TIMER_FLOOD,
+	TIMER_IDLE,
+	TIMER_CLOSE
+};
+struct timers *timers_new(void);
+void timers_set(struct worker *w, const struct session *s, enum timer_kind kind,
+	uint64_t at_ms);
+/* Milliseconds to the next one, at most max. */
+int timers_wait_ms(const struct worker *w, int max);
+void timers_run(struct worker *w);
+/* idle_timeout may have been set: look at every session. */
+void timers_idle_all(struct worker *w);
+
+/* flood.c: the token bucket. */
+bool flood_has(const struct worker *w, const struct session *s);
+bool flood_pass(struct worker *w, const struct session *s);
+uint64_t flood_wait_ms(const struct worker *w, const struct session *s);
+
+static inline const struct kind *
+kind_of(const struct worker *w, const struct session *s)
+{
+	return &w->kind[s->kind];
+}
+
+/* SESSION_OPEN and further, not yet saying goodbye. */
+static inline bool
+is_open(const struct session *s)
+{
+	return s->state == SESSION_OPEN;
+}
+
+#define in_hand(w, hand, session, position)                    \
+ do {                                                          \
+  arena_store(&(w)->arena.head->in_hand_session, (session));   \
+  arena_store(&(w)->arena.head->in_hand_position, (position)); \
+  arena_store(&(w)->arena.head->in_hand_kind, (hand));         \
+ } while (0)
+
+#endif

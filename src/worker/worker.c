@@ -1,0 +1,253 @@
+/* Starting is recovering: there is one way in.  Map the arena, roll back what
+ * was cut, end what cannot be gone on with, rebuild what is derived, serve.  A
+ * first start is that way over an empty arena.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "worker/worker.h"
+#include "arena/tx.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/xalloc.h"
+#include "log/log.h"
+#include "worker/private.h"
+#include "worker/recover.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define BEAT_MS      1000 /* the longest turn of an idle worker */
+#define FULL_BEAT_MS 100  /* the same while clients may wait for a place */
+#define ORPHAN_MS    2000 /* for goodbyes when the master is gone */
+
+void
+list_add(struct list *l, uint32_t v)
+{
+	if (l->n == l->cap) {
+		l->cap = l->cap ? l->cap * 2 : 16;
+		l->at = xrealloc(l->at, l->cap, sizeof *l->at);
+	}
+	l->at[l->n++] = v;
+}
+
+uint64_t
+worker_arena_size(const struct conf *conf, unsigned fd_limit)
+{
+	(void)conf;
+	return arena_size(fd_limit);
+}
+
+static void
+watched(void *arg, unsigned token, bool readable, bool writable)
+{
+	struct worker *w = arg;
+
+	switch ((enum watch_token)token) {
+	case WATCH_BUS:
+		if (writable)
+			uplink_send(w);
+		if (readable)
+			downlink_receive(w);
+		break;
+	case WATCH_CTL:
+		control_receive(w);
+		break;
+	case WATCH_KEEPER:
+		/* Without it the next death would take every client along. */
+		log_error("the keeper is gone: leaving");
+		(void)io_watch(
+			w->io, w->keeper_pidfd, WATCH_KEEPER, false, false);
+		worker_stop(w, ORPHAN_MS, 70);
+		break;
+	}
+}
+
+static int
+open_engine(struct worker *w)
+{
+	const struct io_handler h = {
+		.arg = w,
+		.may_accept = accept_may,
+		.accepted = accept_client,
+		.starved = accept_starved,
+		.drained = accept_drained,
+		.area = input_area,
+		.received = input_received,
+		.ended = client_ended,
+		.broken = client_broken,
+		.sent = output_sent,
+		.writable = output_writable,
+		.watched = watched,
+	};
+	const struct io_engine *engine = io_engine_find(w->conf->engine);
+	int fds[IO_ENGINE_FDS], rc;
+
+	if (engine == NULL)
+		return -EINVAL;
+	rc = io_open(&w->io, engine, w->fd_limit, &h, fds);
+	if (rc < 0)
+		return rc;
+	recover_engine(w, fds);
+	(void)io_watch(w->io, w->env->bus, WATCH_BUS, true, false);
+	(void)io_watch(w->io, w->env->ctl, WATCH_CTL, true, false);
+	return io_watch(w->io, w->keeper_pidfd, WATCH_KEEPER, true, false);
+}
+
+static int
+open_page(struct worker *w)
+{
+	void *p = mmap(NULL, sizeof *w->page, PROT_READ | PROT_WRITE,
+		MAP_SHARED, w->env->page, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	w->page = p;
+	w->page->heartbeat_ms = clock_mono_ms();
+	w->page->fd_limit = w->fd_limit;
+	w->page->clients = 0;
+	w->page->pending = 0;
+	return 0;
+}
+
+static unsigned
+descriptor_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == -1)
+		return 1024;
+	return l.rlim_cur > 1048576 ? 1048576 : (unsigned)l.rlim_cur;
+}
+
+static int
+open_all(struct worker *w)
+{
+	const struct chat_sink sink = {
+		.arg = w, .tell = output_tell, .claim = uplink_claim
+	};
+	bool used;
+	int rc;
+
+	w->fd_limit = descriptor_limit();
+	w->fd = xcalloc(w->fd_limit, sizeof *w->fd);
+	w->timers = timers_new();
+	rc = open_page(w);
+	if (rc == 0)
+		rc = arena_map(&w->arena, w->env->arena, w->env->arena_size,
+			w->fd_limit, w->env->first_number, &used);
+	if (rc < 0)
+		return rc;
+	w->chat = chat_new(&w->arena, &sink);
+	rc = config_open(w);
+	if (rc < 0)
+		return rc;
+	if (used)
+		recover_sessions(w);
+	chat_free(&w->chat);
+	w->chat = chat_new(&w->arena, &sink);
+	config_apply(w);
+	recover_listeners(w, used);
+	config_listeners(w);
+	return open_engine(w);
+}
+
+void
+worker_stop(struct worker *w, uint64_t within_ms, int exit_code)
+{
+	const struct event e = { .type = EVENT_CLOSING,
+		.text = SLICE_LIT("the server is stopping, goodbye") };
+
+	if (w->stopping)
+		return;
+	w->stopping = true;
+	w->stop_at_ms = w->now_ms + within_ms;
+	w->exit_code = -1 - exit_code; /* taken when all have left */
+	accept_stop(w);
+	for (uint64_t fd = 0; fd < w->arena.head->high_fd; fd++) {
+		const struct session *s = session_at(&w->arena, (int)fd);
+
+		if (s != NULL)
+			client_quit(w, s, SLICE_LIT("server stopped"), &e);
+	}
+}
+
+static void
+turn(struct worker *w)
+{
+	int wait_ms = timers_wait_ms(w, w->listening ? BEAT_MS : FULL_BEAT_MS);
+	int rc = io_wait(w->io, wait_ms);
+
+	if (rc < 0) {
+		log_error("waiting for events: %s", strerror(-rc));
+		w->exit_code = 71;
+	}
+	w->now_ms = clock_mono_ms();
+	timers_run(w);
+	if (w->bus_gone && !w->stopping)
+		worker_stop(w, ORPHAN_MS, 70);
+	output_budget(w);
+	output_flush_all(w);
+	if (!w->bus_gone)
+		uplink_send(w);
+	accept_review(w);
+	count(w, turns, 1);
+	w->page->heartbeat_ms = clock_mono_ms();
+}
+
+static bool
+all_left(const struct worker *w)
+{
+	return w->page->clients == 0 || w->now_ms >= w->stop_at_ms;
+}
+
+static int
+serve(struct worker *w)
+{
+	control_ready(w);
+	while (w->exit_code < 0) {
+		turn(w);
+		if (w->stopping && all_left(w))
+			return -1 - w->exit_code;
+	}
+	return w->exit_code;
+}
+
+static void
+become_worker(const struct slot_env *env)
+{
+	char name[32];
+
+	(void)snprintf(name, sizeof name, "banterd: wrk %u", env->slot);
+	(void)prctl(PR_SET_NAME, name);
+	(void)snprintf(name, sizeof name, "worker %u", env->slot);
+	log_set_name(name);
+	/* Signals are blocked since before the first fork; those that tell of
+	 * our own mistakes cannot be. */
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+int
+worker_run(struct slot_env *env, uint64_t generation, int keeper_pidfd)
+{
+	static struct worker w;
+	int rc;
+
+	w = (struct worker){ .env = env,
+		.generation = generation,
+		.keeper_pidfd = keeper_pidfd,
+		.exit_code = -1 };
+	become_worker(env);
+	w.now_ms = clock_mono_ms();
+	rc = open_all(&w);
+	if (rc < 0) {
+		log_error("cannot start: %s", strerror(-rc));
+		return rc == -EPROTO ? 78 : 71;
+	}
+	return serve(&w);
+}

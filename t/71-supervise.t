@@ -1,0 +1,148 @@
+# Supervision: workers that die, hang, loop, stop; and the death of the master.
+#
+# SPDX-License-Identifier: MIT
+use strict;
+use warnings;
+use IO::Socket::INET;
+use Test::More;
+use Time::HiRes qw(time);
+use Banter;
+use Banter::Proc qw(slurp wait_until alive state descendants n_sockets n_fds title ppid);
+
+my $b = Banter->start(workers => 3, limits => { rate => 0 },
+	set => { hang_timeout => '1s' });
+# What follows kills workers on purpose.
+$b->expect_log(qr/worker \d+.*(?:died|killed|signal|ended|exit)/i, qr/hung|hang|no turn/i,
+	qr/SIG(?:ABRT|KILL|SEGV)|fault/i);
+
+sub replaced
+{
+	my ($slot, $was) = @_;
+	return wait_until {
+		my $pid = $b->workers->{$slot};
+		$pid && $pid != $was && alive($pid)
+			&& (grep { $_->{slot} == $slot && $_->{state} =~ /ready/i } $b->rows('status'));
+	};
+}
+
+# One worker is killed.
+my @mine = map { $b->client(worker => 2) } 1 .. 3;
+my @others = ((map { $b->client(worker => 1) } 1 .. 3), map { $b->client(worker => 3) } 1 .. 3);
+$b->drop_parked;
+$_->sync for @others;
+my $keeper = $b->keepers->{2};
+my $worker = $b->workers->{2};
+is(ppid($worker), $keeper, 'a worker is the child of its keeper');
+is(ppid($keeper), $b->master_pid, 'a keeper is the child of the master');
+my $sockets_before_clients = n_sockets($keeper) - 3;
+kill 'KILL', $worker;
+for my $c (@mine) {
+	ok($c->expect(qr/^\* .*the server had a fault, please connect again\.?$/),
+		'its clients are told');
+	ok($c->eof, '... and closed');
+}
+ok(replaced(2, $worker), 'it is replaced');
+is($b->keepers->{2}, $keeper, '... by the same keeper');
+ok(wait_until { n_sockets($keeper) <= $sockets_before_clients },
+	'no socket of a client stays behind in the keeper') or diag n_sockets($keeper), " > $sockets_before_clients";
+is(scalar(grep { $_->sync } @others), 6, 'the other workers\' clients stay, and talk');
+my $left = join "\n", map { @{ $_->{seen} } } @others;
+like($left, qr/\Q$_->{nick}\E has left/, 'the room is told that they are gone') for @mine;
+ok($b->client(worker => 2), 'the new worker serves');
+is($b->metric('worker_deaths', 'slot="2"'), 1, 'the death is counted');
+is($b->metric('fault_closed'), 3, 'and so are the closed clients');
+$b->drop_parked;
+
+# Connections that wait in its queue are served by the successor.
+$worker = $b->workers->{2};
+kill 'STOP', $worker;
+wait_until { state($worker) eq 'T' };
+my @queued = map { $b->client(greet => 0) } 1 .. 12;
+kill 'KILL', $worker;
+is(scalar(grep { ($_->next_line || '') =~ /Welcome/ } @queued), 12, 'none of those that waited is reset');
+ok(replaced(2, $worker), '... by the new worker');
+$_->close for @queued;
+
+# Fifty deaths: no long pause, no way to deny service.
+my $start = time;
+for my $i (1 .. ($ENV{BANTER_TEST_DEATHS} || 6)) {
+	$worker = $b->workers->{2};
+	kill $i % 2 ? 'KILL' : 'SEGV', $worker;
+	replaced(2, $worker) or fail("death $i: not replaced"), last;
+}
+cmp_ok(time - $start, '<', ($ENV{BANTER_TEST_DEATHS} || 6) * 2 + 5, 'deaths in a row: replaced within a second or so each');
+is(scalar(grep { $_->sync } @others), 6, '... and the others do not notice');
+is(n_sockets($keeper) <= $sockets_before_clients, 1, '... and nothing leaks in the keeper') or diag n_sockets($keeper);
+
+# Stopped: left alone, even beyond hang_timeout.
+$worker = $b->workers->{1};
+kill 'STOP', $worker;
+wait_until { state($worker) eq 'T' };
+my ($row);
+ok(wait_until { ($row) = grep { $_->{slot} == 1 } $b->rows('status'); $row && $row->{state} =~ /stop/i },
+	'a stopped worker is called so');
+select undef, undef, undef, 2.5; # the absence of a kill has no event
+is(state($worker), 'T', 'and is left alone beyond hang_timeout');
+kill 'CONT', $worker;
+is(scalar(grep { $_->sync } @others), 6, '... and goes on');
+
+# The keeper dies.
+$keeper = $b->keepers->{3};
+$worker = $b->workers->{3};
+kill 'KILL', $keeper;
+ok(wait_until { my $k = $b->keepers->{3}; my $w = $b->workers->{3};
+	$k && $w && $k != $keeper && alive($k) && ppid($w) == $k }, 'a killed keeper is replaced, with the tree as before');
+ok((wait_until { my @c = map { $b->client } 1 .. 6; 6 == grep { $_ && $_->sync } @c }), '... and the slot serves');
+ok($others[0]->sync, '... and other slots\' clients stay');
+
+# kill -9 the master.
+my $port = $b->port;
+my @all = descendants($b->master_pid);
+my $c = $b->client;
+kill 'KILL', $b->master_pid;
+waitpid $b->master_pid, 0;
+$start = time;
+ok((wait_until { !grep { alive($_) } @all } 10), 'master killed: no process is left');
+cmp_ok(time - $start, '<', 3, '... within 3 s');
+ok($c->eof, '... its clients are closed, cleanly');
+ok((grep { /^\* / } @{ $c->{seen} }[-1], @{ $c->{lines} }), '... with a word');
+$b->configure(listen => { text => { port => $port } });
+ok($b->restart->{ready}, 'the port is free and a restart works at once');
+$b->stop_ok;
+
+# The same with a busy worker and with a stopped one.
+$b = Banter->start(workers => 2, limits => { rate => 0 });
+my $load = $b->load_start('-n', 30, '-P', 30, '-m', 1_000_000, '--may-close', '-t', 1);
+Banter::load_wait($load, qr/^RUNNING/m);
+$worker = $b->workers->{2};
+kill 'STOP', $worker;
+@all = descendants($b->master_pid);
+kill 'KILL', $b->master_pid;
+waitpid $b->master_pid, 0;
+ok((wait_until { !grep { alive($_) && $_ != $worker && ppid($_) != 0 && state($_) ne 'T' } @all } 10),
+	'master killed under load: busy workers end');
+kill 'CONT', $worker;
+ok((wait_until { !grep { alive($_) } @all } 5), '... and a stopped one as soon as it runs');
+kill 'KILL', grep { alive($_) } @all;
+kill 'KILL', $load->{pid};
+waitpid $load->{pid}, 0;
+$b->{stopped} = 1;
+
+# A worker that cannot start: back-off, and the start fails with the reason.
+SKIP: {
+	my $fault = $ENV{BANTER_TEST_FAULTS};
+	skip 'faults are built in with BANTER_TEST_FAULTS only', 4 unless $fault;
+	my $p = Banter->prepare(workers => 1, env => { BANTER_FAULT => 'start' });
+	$p->expect_log(qr/./);
+	my $end = $p->run_to_end(60);
+	is($end->{code}, 1, 'no worker ever ready: exit 1');
+	like($end->{log}, qr/worker 1/, '... with the reason');
+	$b = Banter->start(workers => 2, set => { hang_timeout => '1s' }, env => { BANTER_FAULT => 'hang' });
+	my $w = $b->workers->{1};
+	$b->expect_log(qr/./);
+	$b->client->send("/hang\n") for 1 .. 4;
+	ok(wait_until { !alive($w) }, 'a hung worker is killed');
+	ok(wait_until { my $p = $b->workers->{1}; $p && $p != $w && alive($p) }, '... and replaced');
+	$b->stop_ok;
+}
+done_testing;

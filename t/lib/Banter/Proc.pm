@@ -1,0 +1,92 @@
+# Banter::Proc - what /proc says of the daemon's processes.
+#
+# SPDX-License-Identifier: MIT
+package Banter::Proc;
+
+use strict;
+use warnings;
+use Exporter 'import';
+use Time::HiRes ();
+
+our @EXPORT_OK = qw(slurp wait_until children descendants title state alive
+	n_fds n_sockets pss_kb ppid);
+
+sub slurp
+{
+	my ($path) = @_;
+	open my $fh, '<:raw', $path or return '';
+	local $/;
+	my $text = <$fh>;
+	return defined $text ? $text : '';
+}
+
+# True as soon as the code is, undef at the deadline.  It looks again every
+# 10 ms: there is no event to wait for when a process of others changes.
+sub wait_until(&;$)
+{
+	my ($code, $seconds) = @_;
+	my $deadline = Time::HiRes::time() + ($seconds || 20);
+	while (1) {
+		my $value = $code->();
+		return $value if $value;
+		return undef if Time::HiRes::time() > $deadline;
+		select undef, undef, undef, 0.01;
+	}
+}
+
+# The fields behind the name, which may itself contain spaces and ")".
+sub stat_fields
+{
+	my ($pid) = @_;
+	my $text = slurp("/proc/$pid/stat");
+	return () unless $text =~ s/^.*\)\s+//s;
+	return split ' ', $text;
+}
+
+sub state { my @f = stat_fields($_[0]); return $f[0] || '' }
+sub ppid { my @f = stat_fields($_[0]); return $f[1] || 0 }
+
+# A zombie is no longer alive for us: it serves nobody.
+sub alive { my $s = state($_[0]); return $s ne '' && $s !~ /[ZX]/ }
+
+sub children
+{
+	my ($pid) = @_;
+	opendir my $dir, '/proc' or die "/proc: $!";
+	return sort { $a <=> $b }
+		grep { /^\d+$/ && ppid($_) == $pid && alive($_) } readdir $dir;
+}
+
+sub descendants
+{
+	my ($pid) = @_;
+	return map { ($_, descendants($_)) } children($pid);
+}
+
+# argv as the process shows it: "banterd: worker 1".
+sub title
+{
+	my $text = slurp("/proc/$_[0]/cmdline");
+	$text =~ s/\0+$//;
+	$text =~ s/\0/ /g;
+	return $text;
+}
+
+sub fd_targets
+{
+	my ($pid) = @_;
+	opendir my $dir, "/proc/$pid/fd" or return ();
+	return map { readlink("/proc/$pid/fd/$_") || () }
+		grep { /^\d+$/ } readdir $dir;
+}
+
+sub n_fds { return scalar(my @t = fd_targets($_[0])) }
+sub n_sockets { return scalar grep { /^socket:/ } fd_targets($_[0]) }
+
+sub pss_kb
+{
+	my ($kb) = slurp("/proc/$_[0]/smaps_rollup") =~ /^Pss:\s+(\d+)/m;
+	return $kb || 0;
+}
+
+1;

@@ -1,0 +1,342 @@
+/* The verbs over a master of three slots, whose answers the tests give.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "test_commands.h"
+
+#include "base/clock.h"
+#include "bus/ctl.h"
+#include "bus/wire.h"
+#include "master/commands.h"
+#include "master/control.h"
+#include "master/loop.h"
+#include "msg/session_id.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static void
+set_up(void)
+{
+	cr_assert(mkdtemp(dir));
+	(void)snprintf(path, sizeof(path), "%s/sock", dir);
+	loop = loop_new();
+	commands = commands_new(NULL);
+	cr_assert_eq(control_open(loop, path, (gid_t)-1, commands_handle,
+			     commands, &control),
+		0);
+	state[0] = state[1] = state[2] = COMMAND_SLOT_READY;
+	page[0].accepted = 10;
+	page[1].accepted = 5;
+}
+
+static void
+tear_down(void)
+{
+	commands_free(&commands);
+	control_close(&control);
+	loop_free(&loop);
+	(void)rmdir(dir);
+}
+
+TestSuite(commands, .init = set_up, .fini = tear_down, .timeout = 30);
+
+/* A page of n clients: nicks of letters, sessions from `first`. */
+static int
+answer(const struct asked *a, uint32_t n, uint32_t next)
+{
+	char mem[CTL_MAX];
+	struct buf b = buf_over(mem, sizeof(mem));
+	struct ctl_page p = { next, n };
+	uint32_t i;
+
+	buf_add(&b, &p, sizeof(p));
+	for (i = 0; i < n; i++) {
+		struct ctl_client client = { .session = a->first + i,
+			.since_ms = 1795205566000,
+			.idle_ms = 2500,
+			.bytes_in = 1,
+			.bytes_out = 2,
+			.pending = 3,
+			.address = { [10] = 0xff, [11] = 0xff, 192, 0, 2, 1 },
+			.port = 4711,
+			.local = i == 1,
+			.state_name = "chatting" };
+
+		buf_add(&b, &client, sizeof(client));
+		bus_put_str(&b, SLICE_LIT("ann"));
+		bus_put_str(&b, SLICE_LIT("lobby,x"));
+	}
+	return commands_client_page(commands, a->slot, a->tag, buf_slice(&b));
+}
+
+/* Each slot has two pages: 2 clients, then 1. */
+static void
+answer_all(void)
+{
+	while (n_answered < n_asked) {
+		const struct asked *a = &asked[n_answered++ % 256];
+
+		if (a->type != CTL_CLIENTS || silent[a->slot - 1])
+			continue;
+		cr_assert_eq(
+			a->first == 0 ? answer(a, 2, 70) : answer(a, 1, 0), 0);
+	}
+}
+
+static int
+ask(const char *line)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+	cr_assert_eq(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	cr_assert_eq(send(fd, line, strlen(line), MSG_NOSIGNAL),
+		(ssize_t)strlen(line));
+	cr_assert_eq(send(fd, "\n", 1, MSG_NOSIGNAL), 1);
+	return fd;
+}
+
+static const char *
+hear(int fd)
+{
+	static char text[4 << 20];
+	size_t len = 0;
+	ssize_t n;
+
+	while ((n = recv(fd, text + len, sizeof(text) - 1 - len, 0)) != 0) {
+		if (n > 0) {
+			len += (size_t)n;
+			continue;
+		}
+		cr_assert_eq(errno, EAGAIN);
+		cr_assert_geq(loop_run_once(loop, 10), 0);
+		answer_all();
+	}
+	text[len] = '\0';
+	(void)close(fd);
+	return text;
+}
+
+static void
+turns(unsigned n)
+{
+	while (n-- > 0)
+		cr_assert_geq(loop_run_once(loop, 5), 0);
+}
+
+static unsigned
+count(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, what)); text++)
+		n++;
+	return n;
+}
+
+#define HAS(text, what) cr_assert(strstr(text, what), "%s in:\n%s", what, text)
+
+Test(commands, status)
+{
+	const char *text = hear(ask("status"));
+
+	HAS(text, "=key\tvalue\nrow\tname\ttest\nrow\tversion\t");
+	HAS(text, "\nrow\tsince\t1970-01-01T00:00:01Z\n");
+	HAS(text, "\nrow\tpending_restart\tuser, run_dir\n");
+	HAS(text, "\nrow\tclients\t33\n");
+	HAS(text, "\nrow\tconfiguration\t7\n");
+	HAS(text, "\nrow\t1\t101\t201\t5\tready\t2026-11-20T20:12:46Z\t0\t0\t0"
+		  "\t1\t4\n");
+	HAS(text, "=counter\ttotal\t1\t2\t3\nrow\taccepted\t15\t10\t5\t0\n");
+	HAS(text, "\n.0 \n");
+}
+
+Test(commands, metrics)
+{
+	const char *text = hear(ask("metrics"));
+
+	HAS(text, "=text\nrow\t# TYPE banter_clients gauge\n");
+	HAS(text, "\nrow\t# TYPE banter_accepted counter\n"
+		  "row\t# HELP banter_accepted Connections accepted.\n"
+		  "row\tbanter_accepted_total{slot=\"1\"} 10\n"
+		  "row\tbanter_accepted_total{slot=\"2\"} 5\n"
+		  "row\tbanter_accepted_total{slot=\"3\"} 0\n");
+	HAS(text, "\nrow\tbanter_messages_total 99\n");
+	HAS(text, "\nrow\t# EOF\n.0 \n");
+}
+
+Test(commands, clients)
+{
+	const char *text = hear(ask("clients"));
+
+	HAS(text, "=state\taddress\tport\tnick\trooms\tsince\tidle\tin\tout\t"
+		  "pending\tworker\n");
+	HAS(text, "\nrow\tchatting\t192.0.2.1\t4711\tann\tlobby,x\t"
+		  "2026-11-20T20:12:46Z\t2\t1\t2\t3\t1\n");
+	HAS(text, "\nrow\tchatting\tlocal\t");
+	cr_assert_eq(count(text, "row\tchatting"), 9);
+	cr_assert_null(strstr(text, "=note"));
+}
+
+Test(commands, clients_of_one_worker_and_a_limit)
+{
+	const char *text = hear(ask("clients --worker 2"));
+
+	cr_assert_eq(count(text, "row\tchatting"), 3);
+	cr_assert_eq(count(text, "\t2\n"), 3);
+	text = hear(ask("clients --limit 4"));
+	cr_assert_eq(count(text, "row\tchatting"), 4);
+	HAS(hear(ask("clients --worker 4")), ".1 there is no worker 4");
+	HAS(hear(ask("clients --worker")), ".64 clients:");
+	HAS(hear(ask("clients --limit x")), ".64 clients:");
+	HAS(hear(ask("clients 5")), ".64 clients:");
+}
+
+Test(commands, a_silent_worker_is_named)
+{
+	uint64_t start = clock_mono_ms();
+	const char *text;
+
+	silent[1] = true;
+	state[0] = COMMAND_SLOT_STOPPED;
+	silent[2] = true; /* its socket is full */
+	text = hear(ask("clients"));
+	cr_assert_geq(clock_mono_ms() - start, 990);
+	cr_assert_lt(clock_mono_ms() - start, 5000);
+	HAS(text, "=note\nrow\tworker 1 did not answer (stopped?)\n"
+		  "row\tworker 2 did not answer (stopped?)\n"
+		  "row\tworker 3 did not answer (stopped?)\n.0 \n");
+	/* Its answer comes after all. */
+	cr_assert_eq(answer(&asked[0], 2, 0), 0);
+}
+
+Test(commands, a_worker_that_dies_is_named)
+{
+	int fd = ask("clients");
+
+	turns(3);
+	cr_assert_eq(n_asked, 3);
+	commands_slot_gone(commands, 2);
+	HAS(hear(fd), "=note\nrow\tworker 2 was replaced meanwhile");
+}
+
+Test(commands, a_page_that_is_wrong_is_a_violation)
+{
+	int fd = ask("clients");
+
+	turns(3);
+	cr_assert_eq(commands_client_page(
+			     commands, 1, asked[0].tag, SLICE_LIT("short")),
+		-EPROTO);
+	asked[1].first = 0;
+	cr_assert_eq(answer(&asked[1], 2, 70), 0);
+	cr_assert_eq(n_asked, 4);
+	cr_assert_eq(answer(&asked[3], 2, 70), -EPROTO); /* in circles */
+	n_answered = 2;
+	(void)hear(fd);
+}
+
+Test(commands, a_peer_that_leaves_is_forgotten)
+{
+	int fd = ask("clients");
+
+	turns(3);
+	(void)close(fd);
+	turns(3);
+	cr_assert_eq(answer(&asked[0], 2, 70), 0);
+	cr_assert_eq(n_asked, 3);
+	fd = ask("reload");
+	turns(3);
+	cr_assert(reload_fn);
+	(void)close(fd);
+	turns(3);
+	reload_fn(reload_arg, 0, SLICE_LIT(""));
+}
+
+Test(commands, rooms)
+{
+	const char *text;
+
+	n_rooms = 2;
+	text = hear(ask("rooms"));
+	cr_assert_str_eq(text, "=room\tmembers\tsequence\tconfigured\ttopic\n"
+			       "row\tr0\t2\t9\tyes\ta\\ttopic\n"
+			       "row\tr1\t2\t9\tno\ta\\ttopic\n.0 \n");
+	n_rooms = 20000;
+	text = hear(ask("rooms"));
+	cr_assert_eq(count(text, "\nrow\t"), 20000);
+	text = hear(ask("rooms --limit 300"));
+	cr_assert_eq(count(text, "\nrow\t"), 300);
+}
+
+Test(commands, kick)
+{
+	int fd;
+
+	HAS(hear(ask("kick bob")), ".1 nobody has that nick");
+	HAS(hear(ask("kick")), ".64 kick:");
+	known_session = session_id(2, 77);
+	fd = ask("kick ann too%20loud now");
+	turns(3);
+	cr_assert_eq(n_asked, 1);
+	cr_assert_eq(asked[0].slot, 2);
+	cr_assert_eq(asked[0].type, CTL_KICK);
+	cr_assert_eq(asked[0].number, known_session);
+	cr_assert_str_eq(kick_reason, "too loud now");
+	known_session = 0;
+	HAS(hear(fd), ".0 closed\n");
+	known_session = session_id(1, 78);
+	HAS(hear(ask("kick ann")), ".4 worker 1 was told");
+}
+
+Test(commands, reload)
+{
+	reload_report = "limits.rate applied\nlisten text.port applied\n"
+			"user pending restart\n";
+	cr_assert_str_eq(hear(ask("reload")),
+		"=key\teffect\nrow\tlimits.rate\tapplied\n"
+		"row\tlisten text.port\tapplied\n"
+		"row\tuser\tpending restart\n.0 reloaded\n");
+	reload_report = "";
+	HAS(hear(ask("reload")), ".0 reloaded; nothing has changed\n");
+	reload_rc = -EINVAL;
+	reload_report = "/etc/x:3: bad\n";
+	HAS(hear(ask("reload")), "=note\nrow\t/etc/x:3: bad\n.1 refused; ");
+}
+
+Test(commands, reopen)
+{
+	HAS(hear(ask("reopen")), ".0 reopened\n");
+	reload_rc = -EACCES;
+	HAS(hear(ask("reopen")), ".1 the old log file stays: ");
+}
+
+Test(commands, stop_is_answered_at_the_end)
+{
+	int fd = ask("stop");
+	int other = ask("reload");
+
+	turns(5);
+	cr_assert(stopping);
+	commands_free(&commands);
+	control_close(&control);
+	cr_assert_str_eq(hear(fd), ".0 stopped\n");
+	HAS(hear(other), ".1 the server stops");
+	/* The core tells everybody who waits, later. */
+	reload_fn(reload_arg, -ESHUTDOWN, SLICE_LIT("the server stops"));
+}
+
+Test(commands, what_is_not_understood)
+{
+	HAS(hear(ask("dance")), ".64 unknown verb");
+	HAS(hear(ask("status now")), ".64 status: too many words");
+	HAS(hear(ask("a  b")), ".64 a request is words");
+	HAS(hear(ask("")), ".64 a request is words");
+}

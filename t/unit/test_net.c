@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/fd.h"
+#include "net/addr.h"
+#include "net/listen.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static const struct listen_options options = { .backlog = 128,
+	.keepalive_idle_s = 61,
+	.keepalive_interval_s = 11,
+	.keepalive_count = 5,
+	.user_timeout_ms = 120000 };
+
+static void
+ip_of(const char *text, uint8_t ret[16])
+{
+	char mapped[64];
+
+	(void)snprintf(mapped, sizeof mapped, "%s%s",
+		strchr(text, ':') ? "" : "::ffff:", text);
+	cr_assert_eq(inet_pton(AF_INET6, mapped, ret), 1, "%s", text);
+}
+
+Test(addr, text_of_both_families)
+{
+	static const char *const text[] = { "192.0.2.1", "2001:db8::1", "::1",
+		"0.0.0.0", "::" };
+	char out[ADDR_TEXT_LEN];
+	uint8_t ip[16];
+
+	for (unsigned i = 0; i < sizeof text / sizeof *text; i++) {
+		ip_of(text[i], ip);
+		cr_assert_str_eq(addr_text(ip, out), text[i]);
+	}
+}
+
+Test(addr, of_what_accept_gives)
+{
+	struct sockaddr_storage ss = { .ss_family = AF_INET };
+	struct sockaddr_in *in = (void *)&ss;
+	struct addr a;
+	uint8_t want[16];
+
+	in->sin_port = htons(4711);
+	in->sin_addr.s_addr = htonl(0xc0000201);
+	a = addr_of(&ss, sizeof *in);
+	ip_of("192.0.2.1", want);
+	cr_assert_arr_eq(a.ip, want, 16);
+	cr_assert_eq(a.port, 4711);
+	cr_assert_not(a.local);
+	a = addr_of(&ss, 2);
+	cr_assert(a.local, "too short to be an address");
+	ss = (struct sockaddr_storage){ .ss_family = AF_UNIX };
+	cr_assert(addr_of(&ss, sizeof(sa_family_t)).local);
+}
+
+Test(addr, networks)
+{
+	static const struct {
+		const char *ip, *net;
+		unsigned bits;
+		bool in;
+	} row[] = {
+		{ "127.0.0.1", "127.0.0.0", 104, true },
+		{ "128.0.0.1", "127.0.0.0", 104, false },
+		{ "192.0.2.127", "192.0.2.0", 96 + 25, true },
+		{ "192.0.2.128", "192.0.2.0", 96 + 25, false },
+		{ "2001:db8:1::1", "2001:db8::", 32, true },
+		{ "2001:db9::1", "2001:db8::", 32, false },
+		{ "2001:db8::1", "2001:db8::1", 128, true },
+		{ "2001:db8::2", "2001:db8::1", 128, false },
+		{ "::1", "2001:db8::1", 0, true },
+		{ "::1", "127.0.0.0", 104, false },
+	};
+
+	for (unsigned i = 0; i < sizeof row / sizeof *row; i++) {
+		uint8_t ip[16], net[16];
+
+		ip_of(row[i].ip, ip);
+		ip_of(row[i].net, net);
+		cr_assert_eq(addr_in_net(ip, net, row[i].bits), row[i].in,
+			"%s in %s/%u", row[i].ip, row[i].net, row[i].bits);
+	}
+}
+
+Test(addr, group_is_an_address_or_a_64)
+{
+	uint8_t a[16], b[16], ga[16], gb[16];
+
+	ip_of("2001:db8:0:1::1", a);
+	ip_of("2001:db8:0:1:ffff::2", b);
+	addr_group(a, ga);
+	addr_group(b, gb);
+	cr_assert_arr_eq(ga, gb, 16);
+	ip_of("2001:db8:0:2::1", b);
+	addr_group(b, gb);
+	cr_assert_neq(memcmp(ga, gb, 16), 0);
+	ip_of("192.0.2.1", a);
+	addr_group(a, ga);
+	cr_assert_arr_eq(ga, a, 16);
+}
+
+Test(listen, resolve)
+{
+	struct listen_address a[2];
+
+	cr_assert_eq(listen_resolve("127.0.0.1", 7788, a, 2), 1);
+	cr_assert_str_eq(a[0].text, "127.0.0.1:7788");
+	cr_assert_eq(listen_resolve("::1", 7788, a, 2), 1);
+	cr_assert_str_eq(a[0].text, "[::1]:7788");
+	cr_assert_eq(listen_resolve("/run/x", 0, a, 2), 1);
+	cr_assert_str_eq(a[0].text, "/run/x");
+	cr_assert_eq(listen_resolve("*", 1, a, 2), listen_has_ipv6() ? 2 : 1);
+	cr_assert_str_eq(a[0].text, "0.0.0.0:1");
+	cr_assert_eq(listen_resolve("*", 1, a, 1), 1);
+	cr_assert_eq(listen_resolve("", 1, a, 2), -EINVAL);
+	cr_assert_eq(listen_resolve("localhost", 1, a, 2), -EINVAL);
+	cr_assert_eq(listen_resolve("127.0.0.1", 1, a, 0), -EINVAL);
+}
+
+static int
+claim(struct listen_address *a, const char *text)
+{
+	cr_assert_geq(listen_resolve(text, 0, a, 1), 1);
+	return listen_claim(a, &options);
+}
+
+static int
+option(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof value;
+
+	cr_assert_eq(getsockopt(fd, level, name, &value, &len), 0);
+	return value;
+}
+
+Test(listen, a_claimed_address_is_ours_alone)
+{
+	struct listen_address a, again;
+	int fd = claim(&a, "127.0.0.1"), clone;
+
+	cr_assert_geq(fd, 0);
+	cr_assert_null(
+		strstr(a.text, ":0"), "the port is filled in: %s", a.text);
+	again = a;
+	cr_assert_eq(listen_claim(&again, &options), -EADDRINUSE);
+	clone = listen_clone(&a, &options);
+	cr_assert_geq(clone, 0);
+	cr_assert_eq(listen_claim(&again, &options), -EADDRINUSE);
+	fd_close(&clone);
+	fd_close(&fd);
+}
+
+Test(listen, clients_inherit_the_options)
+{
+	struct listen_address a;
+	int fd = claim(&a, "127.0.0.1");
+	int out = socket(AF_INET, SOCK_STREAM, 0), in;
+
+	cr_assert_eq(connect(out, (struct sockaddr *)&a.ss, a.len), 0);
+	in = accept(fd, NULL, NULL);
+	cr_assert_geq(in, 0);
+	cr_assert_neq(option(in, IPPROTO_TCP, TCP_NODELAY), 0);
+	cr_assert_neq(option(in, SOL_SOCKET, SO_KEEPALIVE), 0);
+	cr_assert_neq(option(in, SOL_SOCKET, SO_OOBINLINE), 0);
+	cr_assert_eq(option(in, IPPROTO_TCP, TCP_KEEPIDLE), 61);
+	cr_assert_eq(option(in, IPPROTO_TCP, TCP_KEEPCNT), 5);
+	cr_assert_eq(option(in, IPPROTO_TCP, TCP_USER_TIMEOUT), 120000);
+	fd_close(&in);
+	fd_close(&out);
+	fd_close(&fd);
+}
+
+#define GROUP 4
+#define CALLS 80
+
+/* Connect CALLS times; how many came to each socket. */
+static void
+spread(const struct listen_address *a, const int fd[GROUP], unsigned n[GROUP])
+{
+	memset(n, 0, GROUP * sizeof *n);
+	for (unsigned i = 0; i < CALLS; i++) {
+		int out = socket(AF_INET, SOCK_STREAM, 0);
+
+		cr_assert_eq(
+			connect(out, (struct sockaddr *)&a->ss, a->len), 0);
+		for (unsigned k = 0; k < GROUP; k++) {
+			int in = accept(fd[k], NULL, NULL);
+
+			n[k] += in >= 0;
+			fd_close(&in);
+		}
+		fd_close(&out);
+	}
+}
+
+Test(listen, steering)
+{
+	static const uint64_t mask[] = { 1, 2, 8, 6, 9, 13, 15, 0 };
+	struct listen_address a;
+	int fd[GROUP];
+	unsigned n[GROUP];
+
+	fd[0] = claim(&a, "127.0.0.1");
+	for (unsigned i = 1; i < GROUP; i++)
+		fd[i] = listen_clone(&a, &options);
+	for (unsigned i = 0; i < sizeof mask / sizeof *mask; i++) {
+		uint64_t want = mask[i] ? mask[i] : 15;
+
+		cr_assert_eq(listen_steer(fd[0], mask[i], GROUP), 0);
+		spread(&a, fd, n);
+		cr_assert_eq(n[0] + n[1] + n[2] + n[3], CALLS);
+		for (unsigned k = 0; k < GROUP; k++)
+			cr_assert_eq(n[k] > 0, want >> k & 1,
+				"mask %u socket %u: %u", (unsigned)mask[i], k,
+				n[k]);
+	}
+	cr_assert_eq(listen_steer(fd[0], 1, 0), -EINVAL);
+	cr_assert_eq(listen_steer(fd[0], 1, 65), -EINVAL);
+	for (unsigned i = 0; i < GROUP; i++)
+		fd_close(&fd[i]);
+}
+
+Test(listen, unix_path)
+{
+	char dir[] = "/tmp/banter-net-XXXXXX", path[64], file[64];
+	struct listen_address a, b;
+	int fd, plain;
+
+	cr_assert_not_null(mkdtemp(dir));
+	(void)snprintf(path, sizeof path, "%s/sock", dir);
+	(void)snprintf(file, sizeof file, "%s/file", dir);
+	fd = claim(&a, path);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(claim(&b, path), -EADDRINUSE, "somebody listens");
+	cr_assert_eq(listen_clone(&a, &options), -EINVAL);
+	fd_close(&fd);
+	fd = claim(&b, path);
+	cr_assert_geq(fd, 0, "a stale socket is replaced");
+	fd_close(&fd);
+	plain = creat(file, 0600);
+	fd_close(&plain);
+	cr_assert_eq(claim(&b, file), -EADDRINUSE, "not ours to remove");
+	cr_assert_eq(access(file, F_OK), 0);
+	(void)unlink(file);
+	(void)unlink(path);
+	(void)rmdir(dir);
+}
