@@ -122,7 +122,8 @@ for my $good (['empty', ''], ['a line of hashes', '#' x 5000 . "\n"],
 	['CRLF', "workers = 1\r\nname = \"x\"\r\n"],
 	['units', "hang_timeout = 1500ms\nrelay_log = 1M\nlimits {\n idle_timeout = 2h\n}\n"]) {
 	Banter::write_file($path, $good->[1]);
-	$r = check();
+	# -t asks for the user as well, which this machine may not have.
+	$r = Banter::Ctl::run(undef, $banterd, '-T', '-c', $path);
 	is($r->{code}, 0, "$good->[0]: accepted") or diag $r->{err};
 }
 

@@ -223,6 +223,7 @@ ok($ann->expect(qr/^\[lobby\] <bob> nothing to erase$/), '... and never more tha
 my $max = 'm' x 4095;
 $bob->send("$max\n");
 ok($ann->expect(qr/^\[lobby\] <bob> m{4095}$/), 'a line of the limit with its newline passes');
+$bob->sync; # what was refused before is told before
 $bob->send('o' x 100_000);
 $bob->send("\nnext\n");
 $line = $bob->expect(qr/^\* error: /);

@@ -18,6 +18,19 @@ my @lines = ("/help\n", "/help nick\n", "/nick\n", "/nick split\r\n", "/rooms\n"
 my $whole = join '', @lines;
 
 # What the server says to it, without what differs by design.
+# How two answers differ, in a line.
+sub same
+{
+	my ($got, $want, $name) = @_;
+	my @got = split /\n/, defined $got ? $got : '(no answer)';
+	my @want = split /\n/, $want;
+	my ($at) = grep { ($got[$_] // '') ne ($want[$_] // '') } 0 .. @got + @want;
+	return ok(1, $name) unless defined $at;
+	ok(0, $name);
+	diag "line $at: got '", $got[$at] // '(end)', "', expected '", $want[$at] // '(end)', "'";
+	return 0;
+}
+
 sub answers
 {
 	my (@pieces) = @_;
@@ -39,16 +52,17 @@ sub answers
 my $want = answers($whole);
 like($want, qr/split/, 'fed whole: it is answered');
 like($want, qr/\Q* error: \E.*bogus/, 'fed whole: errors too');
-is(answers($whole), $want, 'fed whole again: the same');
-is(answers(@lines), $want, 'line by line: the same');
-is(answers(split //, $whole), $want, 'byte by byte: the same');
-is(answers(map { substr $whole, $_ * 7, 7 } 0 .. length($whole) / 7), $want,
+same(scalar answers($whole), $want, 'fed whole again: the same');
+same(scalar answers(@lines), $want, 'line by line: the same');
+same(scalar answers(split //, $whole), $want, 'byte by byte: the same');
+same(scalar answers(map { substr $whole, $_ * 7, 7 } 0 .. length($whole) / 7), $want,
 	'in sevens: the same');
 
 my @differ;
 for my $at (1 .. length($whole) - 1) {
 	my $got = answers(substr($whole, 0, $at), substr $whole, $at);
 	push @differ, $at if !defined $got || $got ne $want;
+	same($got, $want, "cut at $at") if @differ && $differ[-1] == $at;
 }
 is("@differ", '', 'cut at each place: the same');
 $b->stop_ok;

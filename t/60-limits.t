@@ -22,7 +22,7 @@ subtest 'line_bytes' => sub {
 	ok($d->expect(qr/> a{127}$/), 'up to the limit');
 	$c->send('b' x 200 . "\n");
 	like($c->expect(qr/^\* error/), qr/\b128\b/, 'beyond: refused, naming it');
-	$c->send("\xc3\xa9" x 64 . "\n");
+	$c->send("\xc3\xa9" x 65 . "\n");
 	like($c->expect(qr/^\* error/), qr/\b128\b/, 'counted as received, in bytes');
 	$c->send("c\n");
 	ok($d->nothing_until(qr/> c$/), 'the connection goes on');

@@ -27,6 +27,25 @@ my $soak = @ARGV && $ARGV[0] eq '--soak' ? shift : 0;
 my %wanted = map { (basename($_) =~ s/\.(?:t|c)$//r) => 1 } @ARGV;
 my $started = time;
 
+# timeout(1) puts each test into a process group of its own, which Ctrl-C does
+# not reach.
+for my $name (qw(INT TERM HUP)) {
+	$SIG{$name} = sub {
+		kill 'TERM', map { m{(\d+)/stat$} && ppid($_) == $$ ? $1 : () }
+			glob '/proc/[0-9]*/stat';
+		print "stopped by SIG$name\n";
+		exit 130;
+	};
+}
+
+sub ppid
+{
+	my ($stat) = @_;
+	open my $in, '<', $stat or return 0;
+	my $text = <$in> // '';
+	return $text =~ /^.*\)\s+\S+\s+(\d+)/s ? $1 : 0;
+}
+
 # --- what there is to run ---------------------------------------------------
 
 sub unit_tests
@@ -52,7 +71,7 @@ sub scripts
 my @batches = $soak ? ([scripts('t/soak/*.t', 3600)])
 	: ([unit_tests('build/test'), @ARGV ? () : unit_tests('build/asan'),
 			scripts('t/lint/*.t', 300)],
-		[scripts('t/*.t', 600)]);
+		[scripts('t/*.t', 240)]);
 my @jobs = $soak ? (1) : (2, 1);
 if (%wanted) {
 	@$_ = grep { $wanted{ $_->{name} } } @$_ for @batches;

@@ -19,10 +19,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ARENA_MAGIC      0x62616e74u
-#define ARENA_VERSION    1
-#define ARENA_UNDO_MAX   1024
-#define ARENA_RX_BYTES   16384u /* of one receive */
+#define ARENA_MAGIC   0x62616e74u
+#define ARENA_VERSION 1
+/* The longest transactions: a greeting with a motd of 4,095 lines, and the end
+ * of a client of 1,024 rooms. */
+#define ARENA_UNDO_MAX   16384
+#define ARENA_RX_BYTES   8160u /* of one receive: held back, it fills a block */
 #define ARENA_BUS_BYTES  16384u /* of one bus datagram */
 #define ARENA_ROOMS      131072u
 #define ARENA_HEAP_BYTES (UINT64_C(2) << 30)
@@ -56,6 +58,7 @@ enum session_flag {
 	SESSION_IDLE_WARNED = 64,
 	SESSION_CLOSE_TOLD = 128, /* the last line is queued */
 	SESSION_KNOWN = 256,      /* the registry was asked to take it in */
+	SESSION_HOPELESS = 1024,  /* asks and does not read: to be ended */
 	SESSION_BROKEN = 512      /* reset: takes no output, and input only what
 				   * it had sent before */
 };

@@ -1,6 +1,7 @@
 /* Blocks of one class fill a span of 64 KiB.  A span whose blocks are all free
  * gives its pages back to the kernel and may serve another class, so that a
- * burst does not stay in memory.
+ * burst does not stay in memory.  A block that is larger than a span has
+ * several to itself, and they stay together for the next of that size.
  *
  * SPDX-License-Identifier: MIT */
 #include "arena/heap.h"
@@ -13,7 +14,8 @@
 #define SPAN_BYTES 65536u
 #define SPAN_UNITS (SPAN_BYTES / 64)
 #define N_SPANS    ((uint32_t)(ARENA_HEAP_BYTES / SPAN_BYTES))
-#define N_CLASSES  10 /* 64 << 0 .. 64 << 9 */
+#define N_CLASSES  14 /* 64 << 0 .. 64 << 13 */
+#define LARGE      11 /* the first class beyond a span */
 #define NO_CLASS   255
 #define WARM_SPANS 16 /* free spans whose pages stay */
 #define END        0
@@ -30,10 +32,10 @@ struct span {
 struct heap {
 	struct span *span; /* [N_SPANS], grown as used */
 	uint32_t n_spans, cap_spans;
-	uint32_t with_room[N_CLASSES]; /* index + 1 */
+	uint32_t with_room[N_CLASSES]; /* index + 1; from LARGE on: free */
 	uint32_t warm, cold;           /* free spans with pages, and without */
 	uint32_t n_warm;
-	uint64_t used;
+	uint64_t used, counted;
 	block_ref *pending; /* unreferenced in this transaction */
 	uint32_t n_pending, cap_pending;
 };
@@ -96,6 +98,15 @@ list_remove(struct heap *h, uint32_t *list, uint32_t at)
 		h->span[s->next - 1].prev = s->prev;
 }
 
+static void
+spans_reserve(struct heap *h, uint32_t n)
+{
+	if (n <= h->cap_spans)
+		return;
+	h->cap_spans = n + n / 2 + 16;
+	h->span = xrealloc(h->span, h->cap_spans, sizeof *h->span);
+}
+
 /* A span without a class.  Index, or N_SPANS when the heap is used up. */
 static uint32_t
 span_take(struct heap *h)
@@ -115,10 +126,7 @@ span_take(struct heap *h)
 	}
 	if (h->n_spans == N_SPANS)
 		return N_SPANS;
-	if (h->n_spans == h->cap_spans) {
-		h->cap_spans = h->cap_spans ? h->cap_spans * 2 : 16;
-		h->span = xrealloc(h->span, h->cap_spans, sizeof *h->span);
-	}
+	spans_reserve(h, h->n_spans + 1);
 	return h->n_spans++;
 }
 
@@ -153,6 +161,49 @@ span_alloc(struct arena *a, uint32_t at)
 	return ref;
 }
 
+static uint32_t
+run_spans(unsigned class)
+{
+	return class_bytes(class) / SPAN_BYTES;
+}
+
+/* Consecutive spans for one block. */
+static block_ref
+large_alloc(struct arena *a, unsigned class, size_t len)
+{
+	struct heap *h = a->blocks;
+	uint32_t at = h->with_room[class];
+	block_ref ref;
+
+	if (at != END) {
+		at--;
+		list_remove(h, &h->with_room[class], at);
+	} else {
+		if (N_SPANS - h->n_spans < run_spans(class))
+			return 0;
+		at = h->n_spans;
+		spans_reserve(h, at + run_spans(class));
+		h->n_spans += run_spans(class);
+	}
+	h->span[at] = (struct span){ .class = (uint8_t) class, .n_used = 1 };
+	h->used += class_bytes(class);
+	ref = at * SPAN_UNITS + 1;
+	*heap_block(a, ref) = (struct block){ .len = (uint32_t)len, .refs = 1 };
+	return ref;
+}
+
+static void
+large_free(struct arena *a, uint32_t at)
+{
+	struct heap *h = a->blocks;
+	unsigned class = h->span[at].class;
+
+	h->used -= class_bytes(class);
+	(void)madvise(a->heap + (uint64_t)at * SPAN_BYTES, class_bytes(class),
+		MADV_REMOVE);
+	list_push(h, &h->with_room[class], at);
+}
+
 block_ref
 heap_alloc(struct arena *a, size_t len)
 {
@@ -162,6 +213,8 @@ heap_alloc(struct arena *a, size_t len)
 	block_ref ref;
 
 	must(len <= HEAP_DATA_MAX);
+	if (class >= LARGE)
+		return large_alloc(a, class, len);
 	if (h->with_room[class] == END) {
 		at = span_take(h);
 		if (at == N_SPANS)
@@ -231,6 +284,12 @@ block_free(struct arena *a, block_ref ref)
 	uint32_t at = (uint32_t)(s - h->span);
 	bool was_full = span_is_full(s);
 
+	if (s->class >= LARGE) {
+		large_free(a, at);
+		return;
+	}
+	if (heap_block(a, ref)->lines > 0)
+		h->counted -= class_bytes(s->class);
 	heap_block(a, ref)->len = s->free;
 	s->free = ref;
 	h->used -= class_bytes(s->class);
@@ -297,4 +356,19 @@ uint64_t
 heap_used(const struct arena *a)
 {
 	return a->blocks->used;
+}
+
+void
+heap_count(struct arena *a, block_ref ref, uint64_t lines)
+{
+	must(lines > 0 && heap_block(a, ref)->lines == 0);
+	heap_block(a, ref)->lines =
+		lines < UINT32_MAX ? (uint32_t)lines : UINT32_MAX;
+	a->blocks->counted += class_bytes(span_of(a, ref)->class);
+}
+
+uint64_t
+heap_counted(const struct arena *a)
+{
+	return a->blocks->counted;
 }

@@ -1,8 +1,8 @@
 /* heap.h - blocks of the arena: encoded events, unfinished lines, nicks.
  *
- * Size classes from 64 bytes, in spans of 64 KiB.  Contents of a new block are
- * not logged.  Free lists and reference counts are derived: they are built
- * anew by each worker from the records that refer to blocks.
+ * Size classes from 64 bytes to 512 KiB, in spans of 64 KiB.  Contents of a new
+ * block are not logged.  Free lists and reference counts are derived: they are
+ * built anew by each worker from the records that refer to blocks.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,12 +14,15 @@
 
 #include <stdint.h>
 
-#define HEAP_BLOCK_MAX 32768u /* bytes of a block with its header */
+#define HEAP_BLOCK_MAX 524288u /* bytes of a block with its header */
 #define HEAP_DATA_MAX  (HEAP_BLOCK_MAX - (uint32_t)sizeof(struct block))
 
 struct block {
-	uint32_t len;  /* bytes of data */
-	uint32_t refs; /* derived */
+	uint32_t len;   /* bytes of data */
+	uint32_t refs;  /* derived */
+	uint32_t lines; /* of output: how many are missed when it is dropped;
+			 * 0: no output */
+	uint32_t spare;
 	char data[];
 };
 
@@ -52,5 +55,10 @@ struct slice heap_slice(const struct arena *a, block_ref ref);
 
 /* Bytes of blocks in use. */
 uint64_t heap_used(const struct arena *a);
+
+/* This block is output, of so many lines.  heap_counted(): bytes of all that
+ * are. */
+void heap_count(struct arena *a, block_ref ref, uint64_t lines);
+uint64_t heap_counted(const struct arena *a);
 
 #endif

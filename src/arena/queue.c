@@ -4,8 +4,6 @@
 
 #include <errno.h>
 
-#define RING_MAX 4096u /* entries: pending output is bounded in bytes too */
-
 static uint32_t
 ring_capacity(const struct session *s)
 {
@@ -32,7 +30,7 @@ ring_grow(struct arena *a, const struct session *s)
 	block_ref ref, old = (block_ref)s->q_ring;
 	uint32_t *to;
 
-	if (wider > RING_MAX)
+	if (wider > QUEUE_MAX)
 		return -ENOMEM;
 	ref = heap_alloc(a, wider * sizeof *to);
 	if (ref == 0)
@@ -128,17 +126,19 @@ queue_clear(struct arena *a, const struct session *s)
 	ring_drop(a, s);
 }
 
-uint32_t
+uint64_t
 queue_drop(struct arena *a, const struct session *s)
 {
 	const uint32_t *ring = ring_entries(a, s);
-	uint32_t size = ring_capacity(s), first = s->q_head, n = 0;
+	uint32_t size = ring_capacity(s), first = s->q_head;
 	uint32_t bytes = s->q_bytes;
+	uint64_t n = 0;
 
 	if (s->q_head_sent > 0)
 		first++;
-	for (uint32_t at = first; at != queue_tail(s); at++, n++) {
+	for (uint32_t at = first; at != queue_tail(s); at++) {
 		bytes -= heap_block(a, ring[at % size])->len;
+		n += heap_block(a, ring[at % size])->lines;
 		heap_unref(a, ring[at % size]);
 	}
 	arena_set(a, &s->q_word, (uint64_t)queue_frame(s) << 32 | first);

@@ -33,6 +33,17 @@ queue_count(const struct session *s)
 	return queue_tail(s) - s->q_head;
 }
 
+/* Entries of a ring; a little of it is kept for what a session is told of its
+ * own doing. */
+#define QUEUE_MAX     65536u
+#define QUEUE_RESERVE 256u
+
+static inline bool
+queue_is_long(const struct session *s)
+{
+	return queue_count(s) >= QUEUE_MAX - QUEUE_RESERVE;
+}
+
 static inline bool
 queue_is_empty(const struct session *s)
 {
@@ -52,9 +63,9 @@ unsigned queue_iov(const struct arena *a, const struct session *s,
  * transaction. */
 void queue_sent(struct arena *a, const struct session *s, size_t n);
 
-/* Drop all but a block that is partly out.  How many were dropped.  Inside a
+/* Drop all but a block that is partly out.  How many lines that were.  Inside a
  * transaction. */
-uint32_t queue_drop(struct arena *a, const struct session *s);
+uint64_t queue_drop(struct arena *a, const struct session *s);
 
 /* Drop everything.  Inside a transaction. */
 void queue_clear(struct arena *a, const struct session *s);

@@ -24,9 +24,9 @@ enum ctl_type {
 	CTL_LISTENER,    /* fd: a listener of this slot; struct ctl_listener.
 			  * Kept aside until CTL_COMMIT */
 	CTL_COMMIT,      /* tag: use the prepared configuration and listeners;
-	                  * struct ctl_listener for every address that it has,
-	                  * old and new.  The others are leaving: what waits in
-	                  * their queues is accepted, then CTL_LISTENER_DONE */
+			  * struct ctl_listener for every address that it has,
+			  * old and new.  The others are leaving: what waits in
+			  * their queues is accepted, then CTL_LISTENER_DONE */
 	CTL_ABORT,       /* tag: forget them, close the listeners */
 	CTL_LOG,         /* fd: the reopened log file */
 	CTL_QUOTA,       /* struct ctl_number: you may have that many clients */

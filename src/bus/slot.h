@@ -11,33 +11,33 @@
 #define SLOT_LISTENERS_MAX 128
 
 /* Counters of a slot, in the order of SLOT_COUNTERS: name and help text. */
-#define SLOT_COUNTERS(X)                                                       \
-	X(accepted, "Connections accepted")                                    \
-	X(refused_full, "Connections refused because the server was full")     \
-	X(refused_address, "Connections refused by clients_per_ip")            \
-	X(closed, "Connections that ended")                                    \
-	X(bytes_in, "Bytes received from clients")                             \
-	X(bytes_out, "Bytes sent to clients")                                  \
-	X(lines_in, "Lines received from clients")                             \
-	X(messages_in, "Messages published by clients")                        \
-	X(deliveries, "Messages queued to clients")                            \
-	X(sends, "Send operations to clients")                                 \
-	X(missed, "Messages not shown to a slow reader or lost in a gap")      \
-	X(refused_requests, "Requests refused with an error line")             \
-	X(too_long, "Lines refused by line_bytes")                             \
-	X(malformed, "Connections closed because they spoke another protocol") \
-	X(flooded, "Times that a client's input was slowed by rate")           \
-	X(flood_closed, "Clients closed by on_flood")                          \
-	X(idle_closed, "Clients closed by idle_timeout")                       \
-	X(output_closed, "Clients closed by output_bytes or output_memory")    \
-	X(over_output, "Times that a client passed output_bytes")              \
-	X(over_memory, "Times that output_memory was reached")                 \
-	X(fault_closed, "Clients closed after a fault of their worker")        \
-	X(accept_pauses, "Times that accepting paused for want of descriptors")\
-	X(turns, "Turns of the loop")                                          \
-	X(batches_in, "Bus batches received")                                  \
-	X(batches_out, "Bus batches sent")                                     \
-	X(bus_full, "Times that publishers were held back by a full bus")
+#define SLOT_COUNTERS(X)                                                 \
+ X(accepted, "Connections accepted")                                     \
+ X(refused_full, "Connections refused because the server was full")      \
+ X(refused_address, "Connections refused by clients_per_ip")             \
+ X(closed, "Connections that ended")                                     \
+ X(bytes_in, "Bytes received from clients")                              \
+ X(bytes_out, "Bytes sent to clients")                                   \
+ X(lines_in, "Lines received from clients")                              \
+ X(messages_in, "Messages published by clients")                         \
+ X(deliveries, "Messages queued to clients")                             \
+ X(sends, "Send operations to clients")                                  \
+ X(missed, "Messages not shown to a slow reader or lost in a gap")       \
+ X(refused_requests, "Requests refused with an error line")              \
+ X(too_long, "Lines refused by line_bytes")                              \
+ X(malformed, "Connections closed because they spoke another protocol")  \
+ X(flooded, "Times that a client's input was slowed by rate")            \
+ X(flood_closed, "Clients closed by on_flood")                           \
+ X(idle_closed, "Clients closed by idle_timeout")                        \
+ X(output_closed, "Clients closed by output_bytes or output_memory")     \
+ X(over_output, "Times that a client passed output_bytes")               \
+ X(over_memory, "Times that output_memory was reached")                  \
+ X(fault_closed, "Clients closed after a fault of their worker")         \
+ X(accept_pauses, "Times that accepting paused for want of descriptors") \
+ X(turns, "Turns of the loop")                                           \
+ X(batches_in, "Bus batches received")                                   \
+ X(batches_out, "Bus batches sent")                                      \
+ X(bus_full, "Times that publishers were held back by a full bus")
 
 /* One page of shared memory per slot.  The worker writes, the master reads:
  * each field is a word of its own and is read at any time. */
@@ -48,9 +48,9 @@ struct slot_page {
 	uint64_t pending;      /* bytes of output queued now */
 	uint64_t quota;        /* clients it may have now */
 	uint64_t full;         /* 1: takes no new connections for want of
-	                        * descriptors: steer them elsewhere */
+				* descriptors: steer them elsewhere */
 	uint64_t conf_generation;
-	uint64_t next_number;  /* of sessions: where a fresh arena goes on */
+	uint64_t next_number; /* of sessions: where a fresh arena goes on */
 #define SLOT_FIELD(name, help) uint64_t name;
 	SLOT_COUNTERS(SLOT_FIELD)
 #undef SLOT_FIELD
@@ -60,21 +60,21 @@ struct slot_listener {
 	int fd;
 	uint32_t listen;  /* index in conf.listen */
 	uint32_t address; /* the master's number for {listener, address},
-	                   * never used again */
+			   * never used again */
 	bool shared;      /* UNIX or inherited: all slots wait on it */
 };
 
 /* Everything that a keeper and its worker inherit.  All other descriptors are
  * closed right after the fork. */
 struct slot_env {
-	unsigned slot;    /* from 1 */
-	int bus, ctl;     /* the slot's ends */
-	int keeper_ctl;   /* the keeper's own line to the master */
-	int arena;        /* memfd of arena_size bytes */
-	int page;         /* memfd of one struct slot_page */
-	int conf;         /* sealed memfd: the configuration */
+	unsigned slot;  /* from 1 */
+	int bus, ctl;   /* the slot's ends */
+	int keeper_ctl; /* the keeper's own line to the master */
+	int arena;      /* memfd of arena_size bytes */
+	int page;       /* memfd of one struct slot_page */
+	int conf;       /* sealed memfd: the configuration */
 	uint64_t conf_generation;
-	int log;          /* what the log writes to, or -1 */
+	int log; /* what the log writes to, or -1 */
 	uint64_t arena_size;
 	uint64_t first_number; /* of sessions, for an empty arena */
 	uint64_t quota;
@@ -85,7 +85,7 @@ struct slot_env {
 /* What the keeper's child runs.  generation counts the slot's workers from 1;
  * keeper_pidfd becomes readable when the keeper is gone.  The result is the
  * exit code. */
-typedef int slot_worker_fn(struct slot_env *env, uint64_t generation,
-	int keeper_pidfd);
+typedef int slot_worker_fn(
+	struct slot_env *env, uint64_t generation, int keeper_pidfd);
 
 #endif

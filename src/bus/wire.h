@@ -54,8 +54,8 @@ enum bus_type {
 
 	/* Master to a slot: answers.  session (in sender) is who asked. */
 	BUS_CONNECTED = 32, /* struct bus_connected; then the answers to the
-	                     * autojoin rooms, each BUS_JOINED or BUS_REFUSED
-	                     * with BUS_AUTO */
+			     * autojoin rooms, each BUS_JOINED or BUS_REFUSED
+			     * with BUS_AUTO */
 	BUS_REFUSED,  /* struct bus_refused, string target; for BUS_CONNECT the
 		       * worker turns the client away */
 	BUS_NICK_SET, /* string nick */

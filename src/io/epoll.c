@@ -223,9 +223,11 @@ epoll_wait_turn(struct io *io, int timeout_ms)
 {
 	struct state *st = io->state;
 	int n = epoll_wait(st->epoll, st->event, EVENTS, timeout_ms);
+	int error = errno;
 
+	io->h.woke(io->h.arg);
 	if (n == -1)
-		return errno == EINTR ? 0 : -errno;
+		return error == EINTR ? 0 : -error;
 	for (int i = 0; i < n; i++)
 		dispatch(io, &st->event[i]);
 	return 0;

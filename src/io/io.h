@@ -28,6 +28,8 @@ struct io;
 
 struct io_handler {
 	void *arg;
+	/* Waiting is over: look at the clock.  Before all others of a turn. */
+	void (*woke)(void *arg);
 	/* May one more connection be accepted now? */
 	bool (*may_accept)(void *arg, unsigned listener);
 	/* A connection of listener came: fd is non-blocking and the callee's.

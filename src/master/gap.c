@@ -146,8 +146,16 @@ gap_add(struct gap *g, const struct bus_frame *f, unsigned slot)
 	case BUS_JOIN_EVENT:
 		count_room(g, f->room, f, ours);
 		return true;
-	case BUS_PART_EVENT:
 	case BUS_TOPIC_EVENT:
+		/* To who set it, it is the answer. */
+		if (ours) {
+			keep_counts(g);
+			keep(g, f, bus_body(f));
+			return false;
+		}
+		count_room(g, f->room, f, false);
+		return true;
+	case BUS_PART_EVENT:
 		count_room(g, f->room, f, false);
 		return true;
 	case BUS_NICK_EVENT:

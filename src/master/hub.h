@@ -58,17 +58,17 @@ uint64_t hub_session_by_nick(const struct hub *hub, struct slice nick);
 struct hub_room {
 	struct slice name, topic; /* borrowed until the next hub call */
 	uint32_t members;
-	uint64_t sequence;        /* of its last message */
+	uint64_t sequence; /* of its last message */
 	bool configured;
 };
 /* The at-th room by the order of making, from 0; false at the end. */
 bool hub_room_at(const struct hub *hub, uint32_t at, struct hub_room *ret);
 
 struct hub_stats {
-	uint64_t messages;      /* sequenced */
+	uint64_t messages; /* sequenced */
 	uint64_t frames_in, batches_in, batches_out, bytes_in, bytes_out;
-	uint64_t gaps;          /* messages that some slot was not given */
-	uint64_t log_bytes;     /* in use now, for the slowest cursor */
+	uint64_t gaps;      /* messages that some slot was not given */
+	uint64_t log_bytes; /* in use now, for the slowest cursor */
 	uint64_t log_size;
 	uint64_t refused_full, refused_address;
 };

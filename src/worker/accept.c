@@ -15,10 +15,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define RESERVE      32u  /* descriptors for everything but clients */
-#define STARVED_MS   500u /* until the next try after EMFILE */
+#define RESERVE      32u   /* descriptors for everything but clients */
+#define STARVED_MS   500u  /* until the next try after EMFILE */
+#define CALM_MS      2000u /* without a new pause: it is over */
 #define WANT_MS      100u
-#define CONNECT_BODY 64u
+#define CONNECT_BODY 256u /* and the end, if it cannot be served */
 
 static bool
 has_descriptors(const struct worker *w)
@@ -91,7 +92,20 @@ accept_client(void *arg, unsigned listener, int fd,
 	w->page->next_number = a->head->next_number;
 	count(w, accepted, 1);
 	if (io_client_add(w->io, fd) < 0)
-		client_drop(w, s);
+		client_end(w, s, SLICE_LIT("no memory"));
+}
+
+static void
+pause_starved(struct worker *w, const char *why)
+{
+	count(w, accept_pauses, 1);
+	if (!w->starving_logged)
+		log_warning("accepting pauses with %llu clients: %s; raise "
+			    "LimitNOFILE= (now %u) or workers, or lower "
+			    "max_clients",
+			(unsigned long long)w->page->clients, why, w->fd_limit);
+	w->starving_logged = true;
+	w->starved_at_ms = w->now_ms;
 }
 
 void
@@ -100,12 +114,7 @@ accept_starved(void *arg, int error)
 	struct worker *w = arg;
 
 	w->accept_at_ms = w->now_ms + STARVED_MS;
-	count(w, accept_pauses, 1);
-	if (!w->starving_logged)
-		log_warning("accepting pauses: %s; raise LimitNOFILE= (now %u) "
-			    "or lower max_clients",
-			strerror(error), w->fd_limit);
-	w->starving_logged = true;
+	pause_starved(w, strerror(error));
 }
 
 static void
@@ -189,13 +198,29 @@ drain_leaving(struct worker *w)
 	}
 }
 
+static void
+review_descriptors(struct worker *w)
+{
+	bool full = !has_descriptors(w);
+
+	if (full && !w->page->full)
+		pause_starved(w, "its descriptors are used up");
+	/* Full until a few are free again, or each client that goes would have
+	 * new connections steered here and away. */
+	if (full || w->page->clients + RESERVE + w->env->n_listeners +
+				    w->fd_limit / 64 <
+			    w->fd_limit)
+		w->page->full = full;
+}
+
 void
 accept_review(struct worker *w)
 {
 	bool may = w->now_ms >= w->accept_at_ms && accept_may(w, 0);
 
-	w->page->full = !has_descriptors(w);
-	if (may && w->starving_logged && w->now_ms >= w->accept_at_ms + 2000) {
+	review_descriptors(w);
+	if (may && w->starving_logged &&
+		w->now_ms >= w->starved_at_ms + CALM_MS) {
 		log_notice("accepting goes on");
 		w->starving_logged = false;
 	}

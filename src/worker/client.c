@@ -8,6 +8,7 @@
 #include "arena/queue.h"
 #include "arena/tx.h"
 #include "base/clock.h"
+#include "base/must.h"
 #include "log/event.h"
 #include "log/log.h"
 #include "worker/private.h"
@@ -21,9 +22,9 @@
 #define GOODBYE_MS 2000u  /* for it to hang up, once all is sent */
 #define STUCK_MS   10000u /* without taking a byte of what is pending */
 
-void
-client_log(struct worker *w, int type, const struct session *s,
-	const char *keys, const char *what, struct slice value)
+static void
+log_now(struct worker *w, int type, const struct session *s, const char *keys,
+	const char *what, struct slice value)
 {
 	char mem[NAME_MAX_LEN + 1];
 	struct log_client c = { .address = s->address,
@@ -32,6 +33,51 @@ client_log(struct worker *w, int type, const struct session *s,
 
 	log_event((enum log_event_type)type, &c, keys,
 		chat_nick(w->chat, s, mem), what, value);
+}
+
+static void
+log_later(struct worker *w, int type, const struct session *s, const char *keys,
+	const char *what, struct slice value)
+{
+	unsigned at = w->n_notes;
+
+	if (at == LOG_NOTES)
+		return;
+	w->note[at].type = type;
+	w->note[at].fd = session_fd(&w->arena, s);
+	w->note[at].session = s->id;
+	w->note[at].what = what;
+	(void)snprintf(w->note[at].keys, sizeof w->note[at].keys, "%s", keys);
+	w->note[at].len = value.len < sizeof w->note[at].value
+				  ? value.len
+				  : sizeof w->note[at].value;
+	if (value.len > 0)
+		memcpy(w->note[at].value, value.p, w->note[at].len);
+	w->n_notes++;
+}
+
+void
+client_log(struct worker *w, int type, const struct session *s,
+	const char *keys, const char *what, struct slice value)
+{
+	if (w->arena.in_transaction)
+		log_later(w, type, s, keys, what, value);
+	else
+		log_now(w, type, s, keys, what, value);
+}
+
+void
+client_log_all(struct worker *w)
+{
+	for (unsigned i = 0; i < w->n_notes; i++) {
+		const struct session *s = session_at(&w->arena, w->note[i].fd);
+
+		if (s != NULL && s->id == w->note[i].session)
+			log_now(w, w->note[i].type, s, w->note[i].keys,
+				w->note[i].what,
+				slice_of(w->note[i].value, w->note[i].len));
+	}
+	w->n_notes = 0;
 }
 
 static void
@@ -161,12 +207,7 @@ client_drop(struct worker *w, const struct session *s)
 {
 	int fd = session_fd(&w->arena, s);
 
-	if (s->state < SESSION_FLUSHING) {
-		log_close(w, s, SLICE_LIT("connection lost"));
-		tx_begin(&w->arena);
-		leave(w, s, SLICE_LIT("connection lost"));
-		tx_commit(&w->arena);
-	}
+	must(s->state >= SESSION_FLUSHING);
 	io_client_del(w->io, fd);
 	(void)shutdown(fd, SHUT_RDWR);
 	(void)close(fd);
@@ -216,10 +257,25 @@ client_overdue(struct worker *w, const struct session *s)
 static bool
 can_end(struct worker *w, int fd)
 {
-	if (w->bus_gone || uplink_room(w, 64))
+	if (w->bus_gone || uplink_room(w, 128))
 		return true;
 	list_add(&w->ended, (uint32_t)fd);
 	return false;
+}
+
+void
+client_end(struct worker *w, const struct session *s, struct slice reason)
+{
+	if (s->state < SESSION_FLUSHING) {
+		if (!can_end(w, session_fd(&w->arena, s)))
+			return;
+		log_close(w, s, reason);
+		tx_begin(&w->arena);
+		leave(w, s, reason);
+		arena_set(&w->arena, &s->state, SESSION_FLUSHING);
+		tx_commit(&w->arena);
+	}
+	client_drop(w, s);
 }
 
 /* What was received before the end still counts; answers are awaited. */
@@ -245,10 +301,8 @@ client_ended(void *arg, int fd, int error)
 		arena_store(&s->flags, s->flags | SESSION_EOF);
 	else if (s->state >= SESSION_FLUSHING)
 		client_drop(w, s);
-	else if (!can_end(w, fd))
-		return;
 	else if (error != 0)
-		client_drop(w, s);
+		client_end(w, s, SLICE_LIT("connection lost"));
 	else
 		end_of_input(w, s);
 }
@@ -261,12 +315,12 @@ client_broken(void *arg, int fd)
 
 	if (s == NULL)
 		return;
-	if (s->state >= SESSION_FLUSHING || s->state == SESSION_CONNECTING) {
-		if (s->state >= SESSION_FLUSHING || can_end(w, fd))
-			client_drop(w, s);
+	if (s->state >= SESSION_FLUSHING) {
+		client_drop(w, s);
 		return;
 	}
-	/* Its lines that wait for their turn are still said. */
+	/* Its lines that wait for their turn are still said; one that is not
+	 * welcomed yet is ended when it is. */
 	w->page->pending -= s->q_bytes;
 	tx_begin(&w->arena);
 	queue_clear(&w->arena, s);
@@ -286,20 +340,35 @@ client_retry_ended(struct worker *w)
 		const struct session *s =
 			session_at(&w->arena, (int)again.at[i]);
 
-		if (s != NULL && s->flags & SESSION_BROKEN)
-			client_broken(w, (int)again.at[i]);
-		else if (s != NULL)
+		if (s == NULL)
+			continue;
+		if (s->flags & SESSION_HOPELESS)
+			output_dirty(w, (int)again.at[i]);
+		else if (s->flags & (SESSION_BROKEN | SESSION_EOF))
+			input_resume(w, s);
+		else if (s->state >= SESSION_OPEN)
 			/* Reads its end again. */
 			io_client_read(w->io, (int)again.at[i], true);
 	}
 	free(again.at);
 }
 
-void
-client_fault(struct worker *w, const struct session *s)
+/* What the dead worker had on its descriptor may be closed and the number in
+ * use for something else. */
+static bool
+has_its_socket(const struct session *s, int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof cookie;
+
+	return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 &&
+	       cookie == s->cookie;
+}
+
+static void
+say_fault(struct worker *w, const struct session *s, int fd)
 {
 	const struct kind *k = kind_of(w, s);
-	int fd = session_fd(&w->arena, s);
 	char mem[256];
 	struct buf b = buf_over(mem, sizeof mem);
 	struct event e = { .type = EVENT_CLOSING,
@@ -312,11 +381,20 @@ client_fault(struct worker *w, const struct session *s)
 	k->protocol->encode(
 		&e, &k->options, k->protocol->variant(s->proto_state), &b);
 	(void)!send(fd, b.p, b.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)shutdown(fd, SHUT_RDWR);
+	(void)close(fd);
+}
+
+void
+client_fault(struct worker *w, const struct session *s)
+{
+	int fd = session_fd(&w->arena, s);
+
+	if (has_its_socket(s, fd))
+		say_fault(w, s, fd);
 	log_close(w, s, SLICE_LIT("server fault"));
 	count(w, fault_closed, 1);
 	count(w, closed, 1);
-	(void)shutdown(fd, SHUT_RDWR);
-	(void)close(fd);
 	tx_begin(&w->arena);
 	arena_clear(&w->arena, s, sizeof *s);
 	tx_commit(&w->arena);

@@ -8,8 +8,9 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define RAW_FLUSH_MS 200u /* what may become a bare "exit" is not held longer \
-			   */
+#define RAW_FLUSH_MS                                      \
+ 200u /* what may become a bare "exit" is not held longer \
+       */
 
 int
 config_open(struct worker *w)

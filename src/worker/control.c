@@ -88,6 +88,12 @@ do_listener(struct worker *w, struct slice body, int *fd)
 
 	if (!bus_get(&body, &l, sizeof l) || *fd < 0)
 		return;
+	/* A successor may find its predecessor's unread commands and then get
+	 * them again. */
+	for (unsigned i = 0; i < ARENA_LISTENERS; i++)
+		if (w->arena.head->listener[i].fd >= 0 &&
+			w->arena.head->listener[i].address == l.address)
+			return;
 	for (unsigned i = 0; i < ARENA_LISTENERS; i++) {
 		const struct arena_listener *p = &w->arena.head->listener[i];
 

@@ -3,6 +3,7 @@
  * way, or a death, would otherwise lose it.  A number already had is dropped.
  *
  * SPDX-License-Identifier: MIT */
+#include "arena/queue.h"
 #include "arena/tx.h"
 #include "log/event.h"
 #include "log/log.h"
@@ -191,7 +192,7 @@ frame_private(struct worker *w, const struct bus_frame *f, struct slice body)
 	if (s == NULL || !is_open(s))
 		return;
 	/* Somebody else's doing: skipped, as a room's messages are. */
-	if (s->missed > 0 ||
+	if (s->missed > 0 || queue_is_long(s) ||
 		(limit != 0 && s->q_bytes + body.len + 256 > limit))
 		output_skip(w, s, 0, 1);
 	else
@@ -338,6 +339,7 @@ frame(struct worker *w, const struct bus_frame *f)
 		tx_commit(&w->arena);
 	arena_store(&h->frame_in, h->frame_in + 1);
 	in_hand(w, HAND_NONE, 0, 0);
+	client_log_all(w);
 	if (!frame_table[f->type].answer)
 		return;
 	s = session_find(w, f->sender);
@@ -406,8 +408,14 @@ downlink_receive(struct worker *w)
 			return;
 		}
 		outcome = batch(w, slice_of(w->arena.bus_in, (size_t)n));
-		if (outcome == LATER)
+		if (outcome == LATER) {
+			/* Readable all the while: waiting for it would spin.
+			 */
+			w->bus_unheard = true;
+			(void)io_watch(
+				w->io, w->env->bus, WATCH_BUS, false, true);
 			return;
+		}
 		if (outcome == DAMAGED) {
 			log_error("the master sent a damaged batch: leaving");
 			w->exit_code = 70;

@@ -60,14 +60,18 @@ serve(struct fanout *f, const struct session *s, uint32_t room_id)
 	struct encoding *enc;
 
 	if (queue_frame(s) == f->frame || s->state != SESSION_OPEN ||
-		s->flags & SESSION_BROKEN)
+		s->flags & (SESSION_BROKEN | SESSION_HOPELESS))
 		return;
 	enc = encode(f, kind, kind->protocol->variant(s->proto_state));
 	if (enc->ref == 0)
 		return;
-	if (s->missed > 0 || (limit != 0 && s->q_bytes + enc->len > limit) ||
+	if (s->missed > 0 || queue_is_long(s) ||
+		(limit != 0 && s->q_bytes + enc->len > limit) ||
 		queue_push(&w->arena, s, enc->ref, enc->len, f->frame) < 0) {
 		output_skip(w, s, room_id, 1);
+		/* Once, also when the event names more of its rooms. */
+		arena_store(
+			&s->q_word, (uint64_t)f->frame << 32 | queue_tail(s));
 		return;
 	}
 	enc->n_refs++;

@@ -8,8 +8,8 @@ static uint32_t
 refilled(const struct worker *w, const struct session *s)
 {
 	const struct conf_limits *l = &w->conf->limits;
-	uint64_t passed = (uint32_t)w->now_ms - s->tokens_ms;
-	uint64_t tokens = s->tokens + passed * l->rate;
+	uint32_t passed = (uint32_t)w->now_ms - s->tokens_ms;
+	uint64_t tokens = s->tokens + (uint64_t)passed * l->rate;
 	uint64_t full = (uint64_t)l->burst * LINE;
 
 	/* tokens_ms 0: never counted, so the bucket is full. */
@@ -22,23 +22,20 @@ flood_has(const struct worker *w, const struct session *s)
 	return w->conf->limits.rate == 0 || refilled(w, s) >= LINE;
 }
 
-bool
-flood_pass(struct worker *w, const struct session *s)
+void
+flood_pay(struct worker *w, const struct session *s)
 {
-	uint32_t tokens, now = (uint32_t)w->now_ms | 1;
+	uint32_t tokens, now = (uint32_t)w->now_ms;
 
 	if (w->conf->limits.rate == 0)
-		return true;
+		return;
 	tokens = refilled(w, s);
-	if (tokens < LINE)
-		return false;
 	/* Full again: the next time it is told anew. */
 	if (tokens == w->conf->limits.burst * LINE &&
 		s->flags & SESSION_FLOODING)
 		arena_set(&w->arena, &s->flags, s->flags & ~SESSION_FLOODING);
-	arena_set(&w->arena, &s->tokens, tokens - LINE);
-	arena_set(&w->arena, &s->tokens_ms, now);
-	return true;
+	arena_set(&w->arena, &s->tokens, tokens > LINE ? tokens - LINE : 0);
+	arena_set(&w->arena, &s->tokens_ms, now ? now : 1);
 }
 
 uint64_t

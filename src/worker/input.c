@@ -15,8 +15,8 @@
 
 #include <stdlib.h>
 
-/* A line of n bytes becomes at most 3 n of UTF-8: each byte may be a U+FFFD. */
 #define FRAME_OVERHEAD 512u
+#define PULLS_PER_TURN 8
 
 struct chunk {
 	struct worker *w;
@@ -112,7 +112,14 @@ frame_room(const struct chunk *k)
 
 	if (line > PROTO_LINE_CAP)
 		line = PROTO_LINE_CAP;
-	return (k->s->flags & SESSION_RAW ? 1 : 3) * line + FRAME_OVERHEAD;
+	if (k->s->flags & SESSION_RAW)
+		return line + FRAME_OVERHEAD;
+	/* UTF-8: each byte may become a U+FFFD.  A byte of some other set
+	 * becomes up to four characters; the protocol cuts the line then. */
+	line *= kind_of(k->w, k->s)->charset == NULL ? 3 : 12;
+	if (line > 3 * PROTO_LINE_CAP)
+		line = 3 * PROTO_LINE_CAP;
+	return line + FRAME_OVERHEAD;
 }
 
 /* The next line has to wait for an answer, or for the bus. */
@@ -122,6 +129,24 @@ must_wait(struct chunk *k)
 	if (k->s->flags & SESSION_WAITING)
 		return true;
 	return !uplink_room(k->w, frame_room(k));
+}
+
+/* Held back input is memory too: beyond twice the budget nobody is read. */
+bool
+input_is_paused(const struct worker *w)
+{
+	uint64_t budget = w->conf->limits.output_memory;
+
+	return w->bus_full ||
+	       (budget != 0 && heap_used(&w->arena) > 2 * budget);
+}
+
+static void
+pause_fd(struct worker *w, int fd)
+{
+	if (!w->fd[fd].paused)
+		list_add(&w->paused, (uint32_t)fd);
+	w->fd[fd].paused = true;
 }
 
 /* Keep the rest until it may go on; the socket is not read meanwhile. */
@@ -197,12 +222,14 @@ step(struct chunk *k)
 	k->in = slice_skip(k->in, before - in.len);
 	consumed(k, before - in.len);
 	chunk_save(k);
-	if (status != PROTO_MORE && r.type != REQUEST_NONE)
-		(void)flood_pass(w, s);
+	/* Also what asks for nothing: it is handled, and may be answered. */
+	if (status != PROTO_MORE)
+		flood_pay(w, s);
 	handle(k, status, &r, &reply);
 	/* /time changes the state behind the protocol's back. */
 	k->c.state = s->proto_state;
 	tx_commit(&w->arena);
+	client_log_all(w);
 	in_hand(w, HAND_NONE, 0, 0);
 	return verb_finish(w, s, k->id);
 }
@@ -212,6 +239,8 @@ run(struct chunk *k)
 {
 	while (k->in.len > 0) {
 		if (must_wait(k)) {
+			if (!(k->s->flags & SESSION_WAITING))
+				pause_fd(k->w, session_fd(&k->w->arena, k->s));
 			hold(k);
 			return;
 		}
@@ -259,6 +288,7 @@ flush_line(struct worker *w, const struct session *s)
 	chunk_save(k);
 	handle(k, status, &r, NULL);
 	tx_commit(&w->arena);
+	client_log_all(w);
 	in_hand(w, HAND_NONE, 0, 0);
 	(void)verb_finish(w, s, k->id);
 }
@@ -296,11 +326,9 @@ input_area(void *arg, int fd, size_t *ret_len)
 	struct worker *w = arg;
 	const struct session *s = session_at(&w->arena, fd);
 
-	if (w->bus_full && s != NULL && s->state < SESSION_FLUSHING) {
+	if (s != NULL && s->state < SESSION_FLUSHING && input_is_paused(w)) {
 		io_client_read(w->io, fd, false);
-		if (!w->fd[fd].paused)
-			list_add(&w->paused, (uint32_t)fd);
-		w->fd[fd].paused = true;
+		pause_fd(w, fd);
 		return NULL;
 	}
 	arena_store(&w->arena.head->rx_owner, fd + 1);
@@ -335,11 +363,22 @@ input_received(void *arg, int fd, size_t len)
 static void
 pull(struct worker *w, const struct session *s, uint64_t id)
 {
-	while (is_idle(s, id) && !(s->flags & SESSION_EOF))
-		if (!io_client_pull(w->io, session_fd(&w->arena, s))) {
-			client_drop(w, s);
+	int fd = session_fd(&w->arena, s);
+
+	for (int i = 0; i < PULLS_PER_TURN; i++) {
+		if (!is_idle(s, id) || s->flags & SESSION_EOF)
+			return;
+		if (input_is_paused(w) || !uplink_room(w, FRAME_OVERHEAD))
+			break;
+		if (!io_client_pull(w->io, fd)) {
+			client_end(w, s, SLICE_LIT("connection lost"));
 			return;
 		}
+	}
+	if (is_idle(s, id) && !(s->flags & SESSION_EOF)) {
+		list_add(&w->ended, (uint32_t)fd);
+		w->resume = true;
+	}
 }
 
 void

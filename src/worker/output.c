@@ -9,11 +9,18 @@ block_ref
 output_encode(struct worker *w, const struct kind *k, uint32_t variant,
 	const struct event *e)
 {
-	static char mem[HEAP_DATA_MAX];
+	static char mem[PROTO_EVENT_CAP];
 	struct buf b = buf_over(mem, sizeof mem);
+	block_ref ref;
 
 	k->protocol->encode(e, &k->options, variant, &b);
-	return b.len > 0 ? heap_copy(&w->arena, buf_slice(&b)) : 0;
+	if (b.len == 0)
+		return 0;
+	ref = heap_copy(&w->arena, buf_slice(&b));
+	if (ref != 0)
+		heap_count(&w->arena, ref,
+			e->type == EVENT_MISSED ? e->number : 1);
+	return ref;
 }
 
 void
@@ -36,13 +43,15 @@ is_hopeless(const struct worker *w, const struct session *s, uint32_t len)
 	return limit != 0 && (uint64_t)s->q_bytes + len > 2 * limit;
 }
 
+/* Ended at the end of the turn: whoever called still uses it. */
 static void
-close_hopeless(struct worker *w, const struct session *s)
+give_up(struct worker *w, const struct session *s)
 {
-	if (s->state >= SESSION_FLUSHING)
+	if (s->flags & SESSION_HOPELESS)
 		return;
+	arena_set(&w->arena, &s->flags, s->flags | SESSION_HOPELESS);
 	count(w, output_closed, 1);
-	client_quit(w, s, SLICE_LIT("does not read"), NULL);
+	output_dirty(w, session_fd(&w->arena, s));
 }
 
 /* Takes the block. */
@@ -54,22 +63,28 @@ enqueue(struct worker *w, const struct session *s, block_ref ref)
 	if (is_hopeless(w, s, len) ||
 		queue_push(&w->arena, s, ref, len, queue_frame(s)) < 0) {
 		heap_unref(&w->arena, ref);
-		/* Ended at the end of the turn: the caller still uses it. */
-		arena_set(&w->arena, &s->flags, s->flags | SESSION_BROKEN);
-		count(w, output_closed, 1);
-	} else {
-		w->page->pending += len;
+		give_up(w, s);
+		return;
 	}
+	w->page->pending += len;
 	output_dirty(w, session_fd(&w->arena, s));
+}
+
+static bool
+takes_output(const struct session *s)
+{
+	return !(s->flags & (SESSION_BROKEN | SESSION_HOPELESS));
 }
 
 void
 output_bytes(struct worker *w, const struct session *s, struct slice bytes)
 {
-	block_ref ref = heap_copy(&w->arena, bytes);
+	block_ref ref = takes_output(s) ? heap_copy(&w->arena, bytes) : 0;
 
-	if (ref != 0)
-		enqueue(w, s, ref);
+	if (ref == 0)
+		return;
+	heap_count(&w->arena, ref, 1);
+	enqueue(w, s, ref);
 }
 
 void
@@ -79,7 +94,7 @@ output_tell(void *arg, const struct session *s, const struct event *e)
 	const struct kind *k = kind_of(w, s);
 	block_ref ref;
 
-	if (s->flags & SESSION_BROKEN)
+	if (!takes_output(s))
 		return;
 	ref = output_encode(w, k, k->protocol->variant(s->proto_state), e);
 	if (ref != 0)
@@ -104,22 +119,25 @@ output_skip(
 	output_dirty(w, session_fd(a, s));
 }
 
-/* A slow reader is told what it missed once half of its queue is free. */
-static void
+/* A slow reader is told what it missed once half of its queue is free.  True:
+ * it was told something. */
+static bool
 tell_missed(struct worker *w, const struct session *s)
 {
 	uint64_t limit = w->conf->limits.output_bytes;
 	struct event e = { .type = EVENT_MISSED, .number = s->missed };
 	uint32_t room = s->missed_room;
 
-	if (s->missed == 0 || (limit != 0 && s->q_bytes > limit / 2))
-		return;
+	if (s->missed == 0 || (limit != 0 && s->q_bytes > limit / 2) ||
+		queue_count(s) > QUEUE_MAX / 2)
+		return false;
 	if (room != 0 && chat_room(w->chat, room) != ARENA_NONE)
 		e.room = room_name(&w->arena, chat_room(w->chat, room));
 	tx_begin(&w->arena);
 	arena_set(&w->arena, &s->missed, 0);
 	output_tell(w, s, &e);
 	tx_commit(&w->arena);
+	return true;
 }
 
 void
@@ -154,7 +172,8 @@ send_some(struct worker *w, const struct session *s)
 	if (asked == 0)
 		return false;
 	io_send(w->io, session_fd(&w->arena, s), iov, n);
-	return s->id == id && s->q_bytes == before - asked && s->q_bytes > 0;
+	return s->id == id && s->q_bytes == before - asked &&
+	       (s->q_bytes > 0 || s->missed > 0);
 }
 
 void
@@ -163,9 +182,9 @@ output_flush(struct worker *w, const struct session *s)
 	uint64_t id = s->id;
 
 	in_hand(w, HAND_FLUSH, id, s->tx_total);
-	do {
-		tell_missed(w, s);
-	} while (send_some(w, s));
+	do
+		(void)tell_missed(w, s);
+	while (send_some(w, s));
 	in_hand(w, HAND_NONE, 0, 0);
 	if (s->id == id && s->q_bytes == 0 && s->missed == 0)
 		client_flushed(w, s);
@@ -184,62 +203,77 @@ flush_one(struct worker *w, int fd)
 {
 	const struct session *s = session_at(&w->arena, fd);
 
-	if (s != NULL && s->flags & SESSION_BROKEN) {
-		client_broken(w, fd);
-	} else if (s != NULL) {
-		output_flush(w, s);
-	}
+	/* Before: what is done here may make it dirty again. */
 	w->fd[fd].dirty = false;
+	if (s == NULL)
+		return;
+	if (s->flags & SESSION_HOPELESS)
+		client_end(w, s, SLICE_LIT("does not read"));
+	else if (s->flags & SESSION_BROKEN && s->state >= SESSION_FLUSHING)
+		client_drop(w, s);
+	else
+		output_flush(w, s);
 }
 
 void
 output_flush_all(struct worker *w)
 {
-	/* Flushing may make others dirty (a session that ends): they are added
-	 * behind. */
-	for (uint32_t i = 0; i < w->dirty.n; i++)
-		flush_one(w, (int)w->dirty.at[i]);
-	w->dirty.n = 0;
+	struct list now = w->dirty;
+
+	/* What becomes dirty meanwhile has the next turn. */
+	w->dirty = (struct list){ w->flushing.at, 0, w->flushing.cap };
+	for (uint32_t i = 0; i < now.n; i++)
+		flush_one(w, (int)now.at[i]);
+	w->flushing = now;
 }
 
-static const struct session *
+static uint32_t
 largest_queue(const struct worker *w)
 {
-	const struct session *largest = NULL;
+	uint32_t largest = 0;
 
-	for (uint64_t fd = 0; fd < w->arena.head->high_fd; fd++) {
-		const struct session *s = &w->arena.session[fd];
-
-		if (s->id != 0 && s->q_bytes > 0 &&
-			(largest == NULL || s->q_bytes > largest->q_bytes))
-			largest = s;
-	}
+	for (uint64_t fd = 0; fd < w->arena.head->high_fd; fd++)
+		if (w->arena.session[fd].id != 0 &&
+			w->arena.session[fd].q_bytes > largest)
+			largest = w->arena.session[fd].q_bytes;
 	return largest;
 }
 
-/* One budget for all queues: over it, the largest queue goes first. */
+static bool
+drop_queue(struct worker *w, const struct session *s)
+{
+	uint32_t bytes = s->q_bytes;
+	uint64_t n;
+
+	tx_begin(&w->arena);
+	n = queue_drop(&w->arena, s);
+	tx_commit(&w->arena);
+	w->page->pending -= bytes - s->q_bytes;
+	if (n > 0 && s->state < SESSION_FLUSHING)
+		output_skip(w, s, 0, n);
+	return s->q_bytes < bytes;
+}
+
+/* One budget for all queues: over it, the largest go first, those of at least
+ * half the largest in one pass. */
 void
 output_budget(struct worker *w)
 {
 	uint64_t budget = w->conf->limits.output_memory;
-	const struct session *s;
+	bool progress = true;
 
-	if (budget == 0 || heap_used(&w->arena) <= budget)
+	if (budget == 0 || heap_counted(&w->arena) <= budget)
 		return;
 	count(w, over_memory, 1);
-	while (heap_used(&w->arena) > budget &&
-		(s = largest_queue(w)) != NULL) {
-		uint32_t bytes = s->q_bytes, n;
+	while (progress && heap_counted(&w->arena) > budget) {
+		uint32_t least = largest_queue(w) / 2 + 1;
 
-		tx_begin(&w->arena);
-		n = queue_drop(&w->arena, s);
-		tx_commit(&w->arena);
-		w->page->pending -= bytes - s->q_bytes;
-		if (n == 0)
-			close_hopeless(w, s);
-		else
-			output_skip(w, s, 0, n);
-		if (n == 0)
-			break;
+		progress = false;
+		for (uint64_t fd = 0; fd < w->arena.head->high_fd; fd++) {
+			const struct session *s = &w->arena.session[fd];
+
+			if (s->id != 0 && s->q_bytes >= least)
+				progress |= drop_queue(w, s);
+		}
 	}
 }

@@ -28,6 +28,8 @@
 struct charset;
 struct timers;
 
+#define LOG_NOTES 4
+
 enum watch_token {
 	WATCH_BUS,
 	WATCH_CTL,
@@ -67,19 +69,23 @@ struct worker {
 	const struct conf *prepared; /* by CTL_PREPARE */
 	uint64_t prepared_tag;
 	struct kind kind[ARENA_KINDS];
-	struct derived *fd; /* [fd_limit] */
-	struct list dirty;  /* descriptors with output of this turn */
-	struct list paused; /* not read because the bus is full */
-	struct list ended;  /* ended while the bus was full */
+	struct derived *fd;   /* [fd_limit] */
+	struct list flushing; /* memory of the list before dirty */
+	struct list dirty;    /* descriptors with output of this turn */
+	struct list paused;   /* not read because the bus is full */
+	struct list ended;    /* ended while the bus was full */
+	bool resume;          /* the two above can go on */
 	struct timers *timers;
 	struct map by_number; /* session number to descriptor */
 	uint64_t now_ms;
-	bool listening;        /* listeners are in the engine */
-	uint64_t accept_at_ms; /* when to accept again; 0: now */
-	uint64_t want_at_ms;   /* when to look again whether a client waits */
+	bool listening;         /* listeners are in the engine */
+	uint64_t accept_at_ms;  /* when to accept again; 0: now */
+	uint64_t starved_at_ms; /* the last pause for want of descriptors */
+	uint64_t want_at_ms;    /* when to look again whether a client waits */
 	bool starving_logged;
 	bool bus_full;
-	bool bus_gone; /* the master is gone */
+	bool bus_unheard; /* its frames wait for room in the other direction */
+	bool bus_gone;    /* the master is gone */
 	bool stopping;
 	uint64_t stop_at_ms;
 	int exit_code; /* -1: go on */
@@ -89,6 +95,14 @@ struct worker {
 		size_t len;
 		struct event last;
 	} quit; /* asked for inside a transaction, done after it */
+	struct {
+		int type, fd;
+		uint64_t session;
+		const char *what;
+		char keys[64], value[256];
+		size_t len;
+	} note[LOG_NOTES]; /* events of the log, likewise */
+	unsigned n_notes;
 };
 
 #define count(w, counter, n) ((w)->page->counter += (n))
@@ -122,6 +136,8 @@ void client_quit(struct worker *w, const struct session *s, struct slice reason,
 /* Nothing is pending any more for a session that is to be closed. */
 void client_flushed(struct worker *w, const struct session *s);
 void client_drop(struct worker *w, const struct session *s);
+/* End it now, without goodbye; later, when the bus is full. */
+void client_end(struct worker *w, const struct session *s, struct slice reason);
 /* It has been said goodbye to: is it taking too long? */
 void client_overdue(struct worker *w, const struct session *s);
 void client_ended(void *arg, int fd, int error);
@@ -129,8 +145,10 @@ void client_broken(void *arg, int fd);
 void client_retry_ended(struct worker *w);
 /* A record found at start: its worker died. */
 void client_fault(struct worker *w, const struct session *s);
+/* An event of the log.  Inside a transaction it waits for client_log_all(). */
 void client_log(struct worker *w, int type, const struct session *s,
 	const char *keys, const char *what, struct slice value);
+void client_log_all(struct worker *w);
 
 /* input.c: bytes to requests. */
 void *input_area(void *arg, int fd, size_t *ret_len);
@@ -139,6 +157,8 @@ void input_received(void *arg, int fd, size_t len);
 void input_resume(struct worker *w, const struct session *s);
 void input_flush(struct worker *w, const struct session *s);
 void input_pause_all_over(struct worker *w);
+/* Nobody is read now: the bus, or memory, is full. */
+bool input_is_paused(const struct worker *w);
 
 /* verbs.c: requests about the connection itself. */
 void verb_request(
@@ -209,7 +229,7 @@ void timers_idle_all(struct worker *w);
 
 /* flood.c: the token bucket. */
 bool flood_has(const struct worker *w, const struct session *s);
-bool flood_pass(struct worker *w, const struct session *s);
+void flood_pay(struct worker *w, const struct session *s);
 uint64_t flood_wait_ms(const struct worker *w, const struct session *s);
 
 static inline const struct kind *

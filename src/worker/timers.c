@@ -135,6 +135,9 @@ fire_idle(struct worker *w, const struct session *s)
 	if (idle >= limit - ahead && !(s->flags & SESSION_IDLE_WARNED))
 		idle_warn(w, s, limit - idle);
 	next = idle >= limit - ahead ? limit - idle : limit - ahead - idle;
+	/* Not far ahead: the entry stays when the session has gone. */
+	if (next > 60)
+		next = 60;
 	timers_set(w, s, TIMER_IDLE, w->now_ms + next * 1000 + 1);
 }
 

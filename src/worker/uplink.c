@@ -76,11 +76,12 @@ set_full(struct worker *w, bool full)
 	w->bus_full = full;
 	if (full)
 		count(w, bus_full, 1);
-	(void)io_watch(w->io, w->env->bus, WATCH_BUS, true, full);
 	if (!full) {
-		client_retry_ended(w);
-		input_pause_all_over(w);
+		w->bus_unheard = false;
+		/* Not from here: others are in the middle of something. */
+		w->resume = true;
 	}
+	(void)io_watch(w->io, w->env->bus, WATCH_BUS, !w->bus_unheard, full);
 }
 
 void

@@ -44,6 +44,14 @@ worker_arena_size(const struct conf *conf, unsigned fd_limit)
 }
 
 static void
+woke(void *arg)
+{
+	struct worker *w = arg;
+
+	w->now_ms = clock_mono_ms();
+}
+
+static void
 watched(void *arg, unsigned token, bool readable, bool writable)
 {
 	struct worker *w = arg;
@@ -73,6 +81,7 @@ open_engine(struct worker *w)
 {
 	const struct io_handler h = {
 		.arg = w,
+		.woke = woke,
 		.may_accept = accept_may,
 		.accepted = accept_client,
 		.starved = accept_starved,
@@ -177,25 +186,56 @@ worker_stop(struct worker *w, uint64_t within_ms, int exit_code)
 	}
 }
 
+/* What could not go on while the bus was full. */
+static void
+resume(struct worker *w)
+{
+	if (w->paused.n > 0 && !input_is_paused(w))
+		w->resume = true;
+	if (!w->resume || w->bus_full)
+		return;
+	w->resume = false;
+	client_retry_ended(w);
+	input_pause_all_over(w);
+}
+
+static int
+wait_ms(const struct worker *w)
+{
+	if (w->dirty.n > 0 || (w->resume && !w->bus_full))
+		return 0;
+	return timers_wait_ms(w, w->listening ? BEAT_MS : FULL_BEAT_MS);
+}
+
+/* The master is gone: its ends stay readable for ever. */
+static void
+orphan(struct worker *w)
+{
+	(void)io_watch(w->io, w->env->bus, WATCH_BUS, false, false);
+	(void)io_watch(w->io, w->env->ctl, WATCH_CTL, false, false);
+	worker_stop(w, ORPHAN_MS, 70);
+}
+
 static void
 turn(struct worker *w)
 {
-	int wait_ms = timers_wait_ms(w, w->listening ? BEAT_MS : FULL_BEAT_MS);
-	int rc = io_wait(w->io, wait_ms);
+	int rc = io_wait(w->io, wait_ms(w));
 
 	if (rc < 0) {
 		log_error("waiting for events: %s", strerror(-rc));
 		w->exit_code = 71;
 	}
-	w->now_ms = clock_mono_ms();
 	timers_run(w);
 	if (w->bus_gone && !w->stopping)
-		worker_stop(w, ORPHAN_MS, 70);
-	output_budget(w);
-	output_flush_all(w);
+		orphan(w);
 	if (!w->bus_gone)
 		uplink_send(w);
+	resume(w);
+	output_budget(w);
+	output_flush_all(w);
 	accept_review(w);
+	if (!w->bus_gone)
+		uplink_send(w);
 	count(w, turns, 1);
 	w->page->heartbeat_ms = clock_mono_ms();
 }

@@ -447,8 +447,7 @@ sub log_surprises
 	my ($self) = @_;
 	my @bad;
 	LINE: for my $line (split /\n/, $self->log_text) {
-		next unless $line =~ /\b(?:warning|error): /
-			|| $line !~ /^\d{4}-\d\d-\d\dT\S+ [^\[]+\[\d+\] \w+: /;
+		next if $line =~ /^\d{4}-\d\d-\d\dT\S+ [^\[]+\[\d+\] (?:notice|info|debug): /;
 		for my $re (@{ $self->{expect_log} }) {
 			next LINE if $line =~ $re;
 		}
@@ -514,7 +513,7 @@ sub load_end
 	waitpid $load->{pid}, 0;
 	my ($line) = $load->{text} =~ /^SUMMARY (.*)$/m;
 	my %s = map { split /=/, $_, 2 } split ' ', $line || '';
-	return { %s, code => $? >> 8, text => $load->{text} };
+	return { %s, code => $? >> 8 || $? & 127, text => $load->{text} };
 }
 
 sub load

@@ -26,7 +26,7 @@ static struct fixture {
 	struct io *io;
 	int fds[IO_ENGINE_FDS];
 	bool accepting, area_open;
-	int accepted[8], n_accepted;
+	int accepted[8], n_accepted, n_woke;
 	char area[65536];
 	char got[65536];
 	size_t n_got, n_sent;
@@ -35,6 +35,13 @@ static struct fixture {
 	bool readable, token_writable;
 	int delete_in_received;
 } f;
+
+static void
+woke(void *arg)
+{
+	(void)arg;
+	f.n_woke++;
+}
 
 static bool
 may_accept(void *arg, unsigned listener)
@@ -138,7 +145,8 @@ watched(void *arg, unsigned token, bool in, bool out)
 static void
 open_engine(const struct name *name)
 {
-	const struct io_handler h = { .may_accept = may_accept,
+	const struct io_handler h = { .woke = woke,
+		.may_accept = may_accept,
 		.accepted = accepted,
 		.starved = starved,
 		.drained = drained,

@@ -31,7 +31,7 @@ sub new
 		: IO::Socket::IP->new(
 			PeerHost => $self->{host}, PeerPort => $o{port},
 			Type => SOCK_STREAM,
-			$o{rcvbuf} ? (Sockopts => [[SO_RCVBUF, $o{rcvbuf}]]) : ());
+			$o{rcvbuf} ? (Sockopts => [[SOL_SOCKET, SO_RCVBUF, $o{rcvbuf}]]) : ());
 	if (!$self->{sock}) {
 		Test::More::diag("cannot connect to "
 			. ($o{path} || "$self->{host} $o{port}") . ": $!");
@@ -150,10 +150,12 @@ sub lines
 	my ($self) = @_;
 	my $mark = 'mark-' . $$ . '-' . ++$n_markers;
 	my $nick = $self->nick;
+	my $from = @{ $self->{seen} };
 	$self->send("/msg $nick $mark\n") or return undef;
-	my $lines = $self->lines_until(qr/\[private\] <\S+> \Q$mark\E/)
-		or return undef;
-	return [ grep { !/\* to \S+: \Q$mark\E/ } @$lines ];
+	# It comes twice, as its sender's and as its receiver's.
+	$self->expect(qr/: \Q$mark\E|> \Q$mark\E/) or return undef for 1, 2;
+	return [ grep { !/\Q$mark\E/ }
+		@{ $self->{seen} }[$from .. $#{ $self->{seen} }] ];
 }
 
 # Wait until everything sent so far was handled, in order, and answered.
