@@ -31,9 +31,11 @@ ok($ann->expect(qr/^\* error: .*4096/), 'a longer one is refused');
 # A worker dies with its bus full of unread batches.
 $b->expect_log(qr/worker|signal|KILL|died/i);
 my $victim = $b->workers->{3};
-kill 'STOP', $victim;
-$s = $b->load_start('-n', 30, '-P', 4, '-m', 500, '--rate', 500, '-s', 500, '--may-close', '-t', 5);
+$s = $b->load_start('-n', 30, '-P', 4, '-m', 500, '--rate', 250, '-s', 500, '--may-close', '-t', 5);
 Banter::load_wait($s, qr/^RUNNING/m, 10);
+my $sent = $b->metric('messages');
+kill 'STOP', $victim;
+$b->wait_metric('messages', $sent + 800);
 kill 'KILL', $victim;
 $s = Banter::load_end($s);
 is($s->{$_}, 0, "a death with unread data: none $_") for qw(lost duplicated disordered damaged);

@@ -13,7 +13,8 @@ my $b = Banter->start(workers => 3, limits => { rate => 0 },
 	set => { hang_timeout => '1s' });
 # What follows kills workers on purpose.
 $b->expect_log(qr/worker \d+.*(?:died|killed|signal|ended|exit)/i, qr/hung|hang|no turn/i,
-	qr/SIG(?:ABRT|KILL|SEGV)|fault/i);
+	qr/SIG(?:ABRT|KILL|SEGV)|fault/i, qr/clients of the worker before/,
+	qr/the keeper is gone/);
 
 sub replaced
 {

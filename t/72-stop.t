@@ -93,7 +93,7 @@ is($r->{code}, 0, 'banterctl stop');
 is($b->wait_end(2), 0, '... has waited for the end');
 ok($c->eof, '... and the client is closed');
 $b->{stopped} = 1;
-is_deeply([ grep { !/\.lock$/ } glob "$b->{run_dir}/*" ], [], 'no file is left in the run directory');
+is_deeply([ grep { !/\block$/ } glob "$b->{run_dir}/*" ], [], 'no file is left in the run directory');
 
 # A full accept queue: each gets an end, none hangs.
 $b = Banter->start(workers => 1, set => { max_clients => 2, when_full => 'wait' });

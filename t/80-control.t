@@ -55,7 +55,7 @@ $c[0]->send("/nick ann\n");
 $c[0]->expect(qr/\bann\b/);
 $r = $b->ctl_run('status');
 is($r->{code}, 0, 'status');
-like($r->{out}, qr/$_/, "status shows $_") for qr/version/, qr/\bclients\b/, qr/\bgeneration\b/, qr/\bdeaths\b/;
+like($r->{out}, qr/$_/, "status shows $_") for qr/version/, qr/\bclients\b/, qr/\bgeneration\b/i, qr/\bdeaths\b/i;
 my $status = $b->ctl('status');
 is($status->{clients}, 6, '--json: numbers are numbers');
 is(scalar @{ $status->{slots} }, 3, '--json: slots');

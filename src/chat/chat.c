@@ -424,3 +424,15 @@ chat_sees_own(const struct chat *chat, const struct session *s, uint32_t room)
 {
 	return s->flags & SESSION_ECHO || chat->a->room[room].flags & ROOM_ECHO;
 }
+
+void
+chat_set_echo(struct chat *chat, struct slice name, bool echo)
+{
+	struct arena *a = chat->a;
+	uint32_t n = members_rooms(chat->members);
+
+	for (uint32_t room = 0; room < n; room++)
+		if (members_are_in(chat->members, room) &&
+			same_name(room_name(a, room), name))
+			arena_store(&a->room[room].flags, echo ? ROOM_ECHO : 0);
+}

@@ -74,6 +74,9 @@ uint32_t chat_room(const struct chat *chat, uint32_t id);
 const uint32_t *chat_members(
 	const struct chat *chat, uint32_t room, uint32_t *ret_n);
 
+/* The configuration says whether a room echoes. */
+void chat_set_echo(struct chat *chat, struct slice room, bool echo);
+
 /* Does s see what itself says in room? */
 bool chat_sees_own(
 	const struct chat *chat, const struct session *s, uint32_t room);

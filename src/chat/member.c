@@ -83,6 +83,18 @@ members_remove(struct members *m, uint32_t room, uint32_t fd)
 	return r->n;
 }
 
+uint32_t
+members_rooms(const struct members *m)
+{
+	return m->cap_rooms;
+}
+
+bool
+members_are_in(const struct members *m, uint32_t room)
+{
+	return m->room[room].n > 0;
+}
+
 const uint32_t *
 members_of(const struct members *m, uint32_t room, uint32_t *ret_n)
 {

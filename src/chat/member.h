@@ -26,6 +26,10 @@ void members_add(struct members *m, uint32_t room, uint32_t fd);
 /* Take fd out; how many are left. */
 uint32_t members_remove(struct members *m, uint32_t room, uint32_t fd);
 
+/* Every room with members has an index below this. */
+uint32_t members_rooms(const struct members *m);
+bool members_are_in(const struct members *m, uint32_t room);
+
 const uint32_t *members_of(
 	const struct members *m, uint32_t room, uint32_t *ret_n);
 

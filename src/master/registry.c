@@ -38,6 +38,23 @@ registry_free(struct registry **regp)
 	free(reg);
 }
 
+/* A topic that nobody has changed follows the file, and the members are told.
+ */
+static void
+follow_file(struct registry *reg, struct room *room, struct slice topic)
+{
+	if (room->topic_changed ||
+		slice_eq(slice_of(room->topic, room->topic_len), topic))
+		return;
+	room_set_topic(room, topic);
+	if (room->mask == 0)
+		return;
+	answer_begin(reg, BUS_TOPIC_EVENT, 0, room->id);
+	bus_put_str(&reg->body, SLICE_LIT(""));
+	buf_add(&reg->body, room->topic, room->topic_len);
+	answer_send(reg, room->mask);
+}
+
 static void
 configure_room(struct registry *reg, const struct conf_room *c)
 {
@@ -51,8 +68,7 @@ configure_room(struct registry *reg, const struct conf_room *c)
 		return;
 	room->configured = true;
 	room->echo = c->echo;
-	if (!room->topic_changed)
-		room_set_topic(room, slice_str(c->topic));
+	follow_file(reg, room, slice_str(c->topic));
 	if (c->autojoin)
 		reg->autojoin[reg->n_autojoin++] = room;
 }

@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOCK_NAME    "lock"
 #define PID_NAME     "banterd.pid"
 #define PID_NEW_NAME "banterd.pid.new"
 
@@ -62,31 +61,28 @@ rundir_make_folder(const char *path, mode_t mode, uid_t uid, gid_t gid)
 }
 
 static pid_t
-holder(int lock_fd)
+holder(int dir_fd)
 {
 	char text[32] = "";
-	ssize_t n = pread(lock_fd, text, sizeof text - 1, 0);
+	int fd = openat(dir_fd, PID_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t n = fd == -1 ? -1 : read(fd, text, sizeof text - 1);
 
+	fd_close(&fd);
 	return n > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
 }
 
 static int
-take_lock(struct rundir *r, uid_t uid, gid_t gid, pid_t *ret_pid)
+take_lock(struct rundir *r, pid_t *ret_pid)
 {
-	r->lock_fd = openat(r->dir_fd, LOCK_NAME,
-		O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
-	if (r->lock_fd == -1)
-		return -errno;
-	if (flock(r->lock_fd, LOCK_EX | LOCK_NB) == -1) {
-		int rc = -errno;
+	int rc;
 
-		if (rc == -EWOULDBLOCK)
-			*ret_pid = holder(r->lock_fd);
-		return rc;
-	}
-	if (geteuid() == 0 && fchown(r->lock_fd, uid, gid) == -1)
-		return -errno;
-	return 0;
+	/* The folder itself is locked: no file is left behind. */
+	if (flock(r->dir_fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	rc = -errno;
+	if (rc == -EWOULDBLOCK)
+		*ret_pid = holder(r->dir_fd);
+	return rc;
 }
 
 int
@@ -96,7 +92,7 @@ rundir_open(struct rundir *r, const char *path, uid_t uid, gid_t gid,
 	int rc;
 
 	*ret_pid = 0;
-	*r = (struct rundir){ .dir_fd = -1, .lock_fd = -1 };
+	*r = (struct rundir){ .dir_fd = -1 };
 	(void)snprintf(r->path, sizeof r->path, "%s", path);
 	r->dir_fd = make_folder(path, 0755, uid, gid);
 	if (r->dir_fd < 0) {
@@ -104,11 +100,9 @@ rundir_open(struct rundir *r, const char *path, uid_t uid, gid_t gid,
 		r->dir_fd = -1;
 		return rc;
 	}
-	rc = take_lock(r, uid, gid, ret_pid);
-	if (rc < 0) {
-		fd_close(&r->lock_fd);
+	rc = take_lock(r, ret_pid);
+	if (rc < 0)
 		fd_close(&r->dir_fd);
-	}
 	return rc;
 }
 
@@ -139,10 +133,6 @@ rundir_write_pid(struct rundir *r)
 	int len = snprintf(text, sizeof text, "%d\n", (int)getpid());
 	int rc;
 
-	/* A name for whoever finds the lock taken. */
-	if (ftruncate(r->lock_fd, 0) == -1 ||
-		pwrite(r->lock_fd, text, (size_t)len, 0) != len)
-		return -EIO;
 	rc = write_pid_file(r->dir_fd, text, (size_t)len);
 	r->has_pid_file = rc == 0;
 	return rc;
@@ -154,6 +144,5 @@ rundir_close(struct rundir *r)
 	if (r->has_pid_file)
 		(void)unlinkat(r->dir_fd, PID_NAME, 0);
 	r->has_pid_file = false;
-	fd_close(&r->lock_fd);
 	fd_close(&r->dir_fd);
 }

@@ -166,10 +166,25 @@ nick(struct text_out *t, const struct event *e)
 }
 
 static void
+topic_is(struct text_out *t, const struct event *e)
+{
+	if (e->text.len > 0)
+		server_line2(t, "Topic of %s: ", e->room, "%s", e->text);
+	else
+		server_line(t, "%s has no topic; /topic TEXT sets one.",
+			e->room, 0);
+}
+
+static void
 topic(struct text_out *t, const struct event *e)
 {
 	bool set = e->text.len > 0;
 
+	/* Nobody: the configuration has changed it. */
+	if (e->nick.len == 0) {
+		topic_is(t, e);
+		return;
+	}
 	text_begin(t);
 	text_fmt(t,
 		set ? "* %s has set the topic of "
@@ -178,16 +193,6 @@ topic(struct text_out *t, const struct event *e)
 	text_fmt(t, set ? "%s: " : "%s.", e->room, 0);
 	text_show(t, e->text);
 	text_end(t);
-}
-
-static void
-topic_is(struct text_out *t, const struct event *e)
-{
-	if (e->text.len > 0)
-		server_line2(t, "Topic of %s: ", e->room, "%s", e->text);
-	else
-		server_line(t, "%s has no topic; /topic TEXT sets one.",
-			e->room, 0);
 }
 
 static void

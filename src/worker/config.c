@@ -42,6 +42,9 @@ config_apply(struct worker *w)
 
 	log_set_level((enum log_level)w->conf->log.level);
 	chat_set_limits(w->chat, &limits);
+	for (uint32_t i = 0; i < w->conf->n_rooms; i++)
+		chat_set_echo(w->chat, slice_str(w->conf->room[i].name),
+			w->conf->room[i].echo);
 	w->page->conf_generation = w->arena.head->conf_generation;
 	w->page->quota = w->arena.head->quota;
 	for (unsigned i = 0; i < ARENA_KINDS; i++)

@@ -84,7 +84,6 @@ frame_refused(struct worker *w, const struct bus_frame *f, struct slice body)
 	e.refusal = (enum refusal)r.refusal;
 	e.number = r.number;
 	e.text = string(&body);
-	count(w, refused_requests, 1);
 	if (r.asked == BUS_CONNECT) {
 		turn_away(w, s, &e);
 		return;
@@ -216,7 +215,8 @@ frame_say(struct worker *w, const struct bus_frame *f, struct slice body)
 	e.nick = string(&body);
 	e.text = body;
 	e.room = room_name(&w->arena, room);
-	fanout_room(w, f->room, &e, f->sender, true);
+	/* As it was when it was said, whatever /echo says since. */
+	fanout_room(w, f->room, &e, f->flags & BUS_ECHO ? 0 : f->sender);
 }
 
 static void
@@ -230,7 +230,7 @@ frame_room_event(struct worker *w, const struct bus_frame *f, struct slice body)
 		return;
 	e.nick = string(&body);
 	e.room = room_name(&w->arena, room);
-	fanout_room(w, f->room, &e, f->sender, false);
+	fanout_room(w, f->room, &e, f->sender);
 }
 
 static void
@@ -266,7 +266,7 @@ frame_topic_event(
 	if (room == ARENA_NONE)
 		return;
 	e.room = room_name(&w->arena, room);
-	fanout_room(w, f->room, &e, 0, true);
+	fanout_room(w, f->room, &e, 0);
 }
 
 /* The members are told how many messages they missed; who said some of them

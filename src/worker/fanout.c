@@ -105,7 +105,7 @@ start(struct worker *w, const struct event *e)
 }
 
 static void
-serve_room(struct fanout *f, uint32_t room_id, uint64_t except, bool own_too)
+serve_room(struct fanout *f, uint32_t room_id, uint64_t except)
 {
 	struct worker *w = f->w;
 	uint32_t room = chat_room(w->chat, room_id), n;
@@ -119,20 +119,18 @@ serve_room(struct fanout *f, uint32_t room_id, uint64_t except, bool own_too)
 
 		if (i + 4 < n)
 			__builtin_prefetch(&w->arena.session[fd[i + 4]]);
-		if (s->id == except &&
-			!(own_too && chat_sees_own(w->chat, s, room)))
-			continue;
-		serve(f, s, room_id);
+		if (s->id != except)
+			serve(f, s, room_id);
 	}
 }
 
 void
 fanout_room(struct worker *w, uint32_t room_id, const struct event *e,
-	uint64_t except, bool own_too)
+	uint64_t except)
 {
 	struct fanout f = start(w, e);
 
-	serve_room(&f, room_id, except, own_too);
+	serve_room(&f, room_id, except);
 	finish(&f);
 }
 
@@ -146,7 +144,7 @@ fanout_rooms(struct worker *w, const void *rooms, uint32_t n,
 		uint32_t id;
 
 		memcpy(&id, (const char *)rooms + i * sizeof id, sizeof id);
-		serve_room(&f, id, except, false);
+		serve_room(&f, id, except);
 	}
 	finish(&f);
 }

@@ -187,8 +187,9 @@ tell_flood(struct worker *w, const struct session *s)
 static bool
 slow_down(struct worker *w, const struct session *s)
 {
-	struct event e = { .type = EVENT_CLOSING,
-		.text = SLICE_LIT("you send too fast") };
+	struct event e = { .type = EVENT_REFUSED,
+		.refusal = REFUSAL_FLOOD,
+		.number = w->conf->limits.rate };
 
 	if (w->conf->limits.on_flood == CONF_FLOOD_CLOSE) {
 		count(w, flood_closed, 1);

@@ -94,6 +94,8 @@ output_tell(void *arg, const struct session *s, const struct event *e)
 	const struct kind *k = kind_of(w, s);
 	block_ref ref;
 
+	if (e->type == EVENT_REFUSED)
+		count(w, refused_requests, 1);
 	if (!takes_output(s))
 		return;
 	ref = output_encode(w, k, k->protocol->variant(s->proto_state), e);

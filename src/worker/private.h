@@ -184,7 +184,7 @@ void output_budget(struct worker *w);
 
 /* fanout.c: one event to all members of rooms. */
 void fanout_room(struct worker *w, uint32_t room_id, const struct event *e,
-	uint64_t except, bool own_too);
+	uint64_t except);
 void fanout_rooms(struct worker *w, const void *rooms, uint32_t n,
 	const struct event *e, uint64_t except);
 

@@ -96,8 +96,8 @@ recover_sessions(struct worker *w)
 	arena_store(&w->arena.head->rx_owner, 0);
 	in_hand(w, HAND_NONE, 0, 0);
 	if (n + strangers > 0)
-		log_warning("closed %u clients of the worker before and %u "
-			    "connections not yet greeted",
+		log_notice("closed %u clients of the worker before and %u "
+			   "connections not yet greeted",
 			n, strangers);
 }
 

@@ -92,7 +92,6 @@ verb_refused(struct worker *w, const struct session *s, const struct request *r)
 		.text = r->target,
 		.number = r->number };
 
-	count(w, refused_requests, 1);
 	tell(w, s, e);
 	if (r->refusal != REFUSAL_NOT_TEXT)
 		return;

@@ -68,7 +68,7 @@ watched(void *arg, unsigned token, bool readable, bool writable)
 		break;
 	case WATCH_KEEPER:
 		/* Without it the next death would take every client along. */
-		log_error("the keeper is gone: leaving");
+		log_notice("the keeper is gone: leaving");
 		(void)io_watch(
 			w->io, w->keeper_pidfd, WATCH_KEEPER, false, false);
 		worker_stop(w, ORPHAN_MS, 70);

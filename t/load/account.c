@@ -173,9 +173,27 @@ room_order(struct load *l, unsigned room)
 	free(position);
 }
 
+/* What a publisher handed over before it was closed may have died with the
+ * other end; but what one has been shown all must have been. */
+static void
+trim_closed(struct load *l)
+{
+	for (unsigned p = 0; p < l->o.publishers; p++) {
+		uint32_t most = 0;
+
+		if (l->client[p].state != CLIENT_CLOSED)
+			continue;
+		for (unsigned i = 0; i < l->o.clients; i++)
+			if (l->client[i].last[p] > most)
+				most = l->client[i].last[p];
+		l->client[p].sent = most;
+	}
+}
+
 void
 account_finish(struct load *l)
 {
+	trim_closed(l);
 	for (unsigned i = 0; i < l->o.clients; i++) {
 		const struct client *c = &l->client[i];
 		uint64_t want = expected(l, c);
