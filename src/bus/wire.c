@@ -201,7 +201,9 @@ bus_frame_ok(const struct bus_frame *f, size_t available, bool from_worker)
 		return false;
 	if ((f->flags & ~l->flags) || f->spare || !room_ok(l, f->room))
 		return false;
-	if ((f->sender != 0) != (f->type != BUS_GAP))
+	/* A gap has no sender, and a topic may come from the configuration. */
+	if (f->sender == 0 ? f->type != BUS_GAP && f->type != BUS_TOPIC_EVENT
+			   : f->type == BUS_GAP)
 		return false;
 	return sequence_ok(f, from_worker) && body_ok(l, bus_body(f));
 }

@@ -8,7 +8,7 @@ use Banter;
 use Banter::Proc qw(pss_kb descendants);
 
 my $n = $ENV{BANTER_SOAK_CLIENTS} || 10_000;
-chomp(my $nofile = `ulimit -Hn`);
+chomp(my $nofile = `sh -c "ulimit -Hn"`);
 if ($nofile ne 'unlimited' && $nofile < $n + 200) {
 	$n = $nofile - 500;
 	diag "only $n clients: ulimit -Hn is $nofile";

@@ -32,7 +32,7 @@ memory(void)
 }
 
 /* Reachable to the end of the test, so that it is no leak. */
-static struct heap *last;
+static struct heap *volatile last;
 
 static struct arena
 mapped(int fd, bool *used)

@@ -337,7 +337,7 @@ Test(relay, events_are_counted_under_their_rooms)
 	put(2, BUS_JOIN_EVENT, 1, session_id(1, 1), "\1\0a", 3);
 	put(2, BUS_JOIN_EVENT, 1, session_id(2, 1), "\1\0a", 3);
 	put(2, BUS_PART_EVENT, 1, session_id(2, 1), "\1\0a", 3);
-	put(2, BUS_TOPIC_EVENT, 2, session_id(2, 1), "\1\0a", 3);
+	put(2, BUS_TOPIC_EVENT, 2, session_id(1, 1), "\1\0a", 3);
 	put(2, BUS_GONE_EVENT, 0, session_id(2, 1), &gone, 18);
 	put(2, BUS_NICK_EVENT, 0, session_id(2, 1), &gone, 18);
 	for (int i = 0; i < 300; i++)
