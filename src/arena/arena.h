@@ -63,7 +63,7 @@ enum session_flag {
 				   * it had sent before */
 };
 
-#define SESSION_INLINE_QUEUE 4
+#define SESSION_INLINE_QUEUE 2
 #define SESSION_INLINE_ROOMS 2
 
 /* One client.  Index in the table: its descriptor. */

@@ -258,6 +258,15 @@ heap_capacity(const struct arena *a, block_ref ref)
 	       (uint32_t)sizeof(struct block);
 }
 
+/* MADV_REMOVE punches a hole: the memfd's pages go back. */
+static void
+span_chill(struct arena *a, uint32_t at)
+{
+	(void)madvise(
+		a->heap + (uint64_t)at * SPAN_BYTES, SPAN_BYTES, MADV_REMOVE);
+	list_push(a->blocks, &a->blocks->cold, at);
+}
+
 static void
 span_release(struct arena *a, uint32_t at)
 {
@@ -371,4 +380,18 @@ uint64_t
 heap_counted(const struct arena *a)
 {
 	return a->blocks->counted;
+}
+
+void
+heap_trim(struct arena *a)
+{
+	struct heap *h = a->blocks;
+
+	while (h->warm != END) {
+		uint32_t at = h->warm - 1;
+
+		list_remove(h, &h->warm, at);
+		h->n_warm--;
+		span_chill(a, at);
+	}
 }

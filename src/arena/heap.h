@@ -53,6 +53,10 @@ void heap_unref(struct arena *a, block_ref ref);
 /* The data of a block; empty for 0. */
 struct slice heap_slice(const struct arena *a, block_ref ref);
 
+/* Nothing has happened for a while: pages of free spans go back to the kernel.
+ */
+void heap_trim(struct arena *a);
+
 /* Bytes of blocks in use. */
 uint64_t heap_used(const struct arena *a);
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,6 +179,9 @@ main(int argc, char **argv)
 	};
 	int code;
 
+	/* Tables that grow with the clients are mapped, and grown by moving
+	 * pages: on the heap each doubling would leave a hole behind. */
+	(void)mallopt(M_MMAP_THRESHOLD, 16384);
 	fill_standard_fds();
 	code = parse(&c, argc, argv);
 	if (code >= 0)

@@ -18,7 +18,7 @@
 /* What stays touched when there is little to do, and how long a rush must be
  * over before the rest is given back: to fault pages in again costs as much as
  * to fill them. */
-#define REST_BYTES (256u << 10)
+#define REST_BYTES (32u << 10)
 #define REST_MS    5000
 
 /* Positions count bytes since the log began and never go back; a position's

@@ -20,7 +20,8 @@ ask_quit(struct worker *w, const struct session *s, struct slice reason,
 	w->quit.len = reason.len < sizeof w->quit.reason
 			      ? reason.len
 			      : sizeof w->quit.reason;
-	memcpy(w->quit.reason, reason.p, w->quit.len);
+	if (w->quit.len > 0)
+		memcpy(w->quit.reason, reason.p, w->quit.len);
 	w->quit.last = last;
 }
 

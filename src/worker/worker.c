@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "worker/worker.h"
+#include "arena/heap.h"
 #include "arena/tx.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -219,12 +220,15 @@ orphan(struct worker *w)
 static void
 turn(struct worker *w)
 {
+	uint64_t began = w->now_ms;
 	int rc = io_wait(w->io, wait_ms(w));
 
 	if (rc < 0) {
 		log_error("waiting for events: %s", strerror(-rc));
 		w->exit_code = 71;
 	}
+	if (w->now_ms - began >= BEAT_MS)
+		heap_trim(&w->arena);
 	timers_run(w);
 	if (w->bus_gone && !w->stopping)
 		orphan(w);

@@ -227,7 +227,7 @@ Test(relay, a_rush_gives_its_memory_back_later)
 	relay_rest(r, 2000);
 	cr_assert_geq(relay_touched(r), 6000000);
 	relay_rest(r, 7500);
-	cr_assert_leq(relay_touched(r), 256 << 10);
+	cr_assert_leq(relay_touched(r), 32 << 10);
 	say(1, 1, 9, 0, 2000);
 	drain(&g, 1);
 	cr_assert_eq(g.n_say, 3001);
