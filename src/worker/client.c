@@ -372,8 +372,7 @@ say_fault(struct worker *w, const struct session *s, int fd)
 	char mem[256];
 	struct buf b = buf_over(mem, sizeof mem);
 	struct event e = { .type = EVENT_CLOSING,
-		.text = SLICE_LIT("the server had a fault, please connect "
-				  "again") };
+		.text = slice_str(FAULT_TEXT) };
 
 	/* A line that was half out ends here. */
 	if (s->q_head_sent > 0 && k->protocol->has_notices)

@@ -323,7 +323,7 @@ dispatch(struct worker *w, const struct ctl_head *h, struct slice body, int *fd)
 		break;
 	case CTL_STOP:
 		(void)bus_get(&rest, &number, sizeof number);
-		worker_stop(w, number.n, 0);
+		worker_stop(w, "the server is stopping, goodbye", number.n, 0);
 		break;
 	default:
 		log_error("unknown command %u from the master", h->type);

@@ -28,7 +28,8 @@
 struct charset;
 struct timers;
 
-#define LOG_NOTES 4
+#define LOG_NOTES  4
+#define FAULT_TEXT "the server had a fault, please connect again"
 
 enum watch_token {
 	WATCH_BUS,
@@ -203,8 +204,10 @@ void control_ready(struct worker *w);
 void control_want(struct worker *w);
 void control_listener_done(struct worker *w, uint32_t address);
 
-/* worker.c: say goodbye to all and leave with that exit code. */
-void worker_stop(struct worker *w, uint64_t within_ms, int exit_code);
+/* worker.c: tell all why, and leave with that exit code when they are gone or
+ * the time is over. */
+void worker_stop(
+	struct worker *w, const char *why, uint64_t within_ms, int exit_code);
 
 /* session_map.c: sessions by identity. */
 void session_map_add(struct worker *w, const struct session *s);

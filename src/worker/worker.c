@@ -72,7 +72,7 @@ watched(void *arg, unsigned token, bool readable, bool writable)
 		log_notice("the keeper is gone: leaving");
 		(void)io_watch(
 			w->io, w->keeper_pidfd, WATCH_KEEPER, false, false);
-		worker_stop(w, ORPHAN_MS, 70);
+		worker_stop(w, FAULT_TEXT, ORPHAN_MS, 70);
 		break;
 	}
 }
@@ -141,7 +141,7 @@ open_all(struct worker *w)
 	const struct chat_sink sink = {
 		.arg = w, .tell = output_tell, .claim = uplink_claim
 	};
-	bool used;
+	bool used = false;
 	int rc;
 
 	w->fd_limit = descriptor_limit();
@@ -168,10 +168,11 @@ open_all(struct worker *w)
 }
 
 void
-worker_stop(struct worker *w, uint64_t within_ms, int exit_code)
+worker_stop(
+	struct worker *w, const char *why, uint64_t within_ms, int exit_code)
 {
 	const struct event e = { .type = EVENT_CLOSING,
-		.text = SLICE_LIT("the server is stopping, goodbye") };
+		.text = slice_str(why) };
 
 	if (w->stopping)
 		return;
@@ -214,7 +215,7 @@ orphan(struct worker *w)
 {
 	(void)io_watch(w->io, w->env->bus, WATCH_BUS, false, false);
 	(void)io_watch(w->io, w->env->ctl, WATCH_CTL, false, false);
-	worker_stop(w, ORPHAN_MS, 70);
+	worker_stop(w, "the server has ended, goodbye", ORPHAN_MS, 70);
 }
 
 static void
