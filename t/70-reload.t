@@ -214,4 +214,42 @@ my $told = datagrams_until($abstract, qr/^READY=1$/m);
 ok($told, 'READY reaches an abstract NOTIFY_SOCKET');
 ok(!(grep { /[^\x0a\x20-\x7e]/ } @{ $told || [] }), 'in plain lines');
 $b->stop_ok;
+# What no file can do is built into test builds.
+SKIP: {
+	skip 'not a test build', 12 unless `@{[ Banter::banterd() ]} -V` =~ /test build/;
+	my $word = "$dir/parser";
+	$b = Banter->start(workers => 2, env => { BANTER_TEST_CONF_FAULT => $word });
+	my $c = $b->client;
+	for my $fault (qw(crash hang)) {
+		open my $out, '>', $word or die;
+		print $out $fault;
+		close $out;
+		$r = $b->ctl_run('reload');
+		is($r->{code}, 1, "a parser that does $fault: refused");
+		like($r->{out} . $r->{err}, $fault eq 'crash' ? qr/SIGSEGV|signal 11|crash/ : qr/time|hang|hung|second/i, '... with the reason');
+		unlink $word;
+	}
+	$b->reload_ok('... and the next one succeeds');
+	ok($c->sync, '... and the client stays');
+	$b->expect_log(qr/reload|parser|configuration/i);
+	$b->stop_ok;
+
+	for my $how (qw(refuse die)) {
+		$b = Banter->start(workers => 3, env => { BANTER_TEST_PREPARE => "$how:2" });
+		$b->expect_log(qr/./);
+		$c = $b->client(worker => 1);
+		$b->configure(limits => { line_bytes => 777 });
+		$r = $b->ctl_run('reload');
+		if ($how eq 'refuse') {
+			is($r->{code}, 1, 'one worker refuses: the reload is refused');
+			$c->send("/limits\n");
+			unlike($c->expect(qr/line_bytes/), qr/777/, '... and nobody switches');
+		} else {
+			is($r->{code}, 0, 'one worker dies in the middle: the reload goes on');
+			$c->send("/limits\n");
+			like($c->expect(qr/line_bytes/), qr/777/, '... and the others switch');
+		}
+		$b->stop_ok;
+	}
+}
 done_testing;

@@ -129,21 +129,53 @@ kill 'KILL', $load->{pid};
 waitpid $load->{pid}, 0;
 $b->{stopped} = 1;
 
-# A worker that cannot start: back-off, and the start fails with the reason.
+# What no signal can do is built into test builds.
 SKIP: {
-	my $fault = $ENV{BANTER_TEST_FAULTS};
-	skip 'faults are built in with BANTER_TEST_FAULTS only', 4 unless $fault;
-	my $p = Banter->prepare(workers => 1, env => { BANTER_FAULT => 'start' });
+	skip 'not a test build', 12 unless `@{[ Banter::banterd() ]} -V` =~ /test build/;
+
+	my $p = Banter->prepare(workers => 1, env => { BANTER_TEST_START => 'die:1' });
 	$p->expect_log(qr/./);
 	my $end = $p->run_to_end(60);
 	is($end->{code}, 1, 'no worker ever ready: exit 1');
-	like($end->{log}, qr/worker 1/, '... with the reason');
-	$b = Banter->start(workers => 2, set => { hang_timeout => '1s' }, env => { BANTER_FAULT => 'hang' });
+	like($end->{log}, qr/worker 1.*exited with code 1/, '... with the reason');
+
+	# One slot that never starts: the others serve, it is tried with back-off.
+	$b = Banter->start(workers => 2, env => { BANTER_TEST_START => 'die:2' });
+	$b->expect_log(qr/worker 2/);
+	wait_until { () = $b->log_text =~ /worker 2.*exited with code 1/g; 3 <= (() = $b->log_text =~ /worker 2.*exited/g) };
+	ok($b->client->sync, 'the other slot serves');
+	my ($row) = grep { $_->{slot} == 2 } $b->rows('status');
+	like($row->{state}, qr/back|start/i, '... and the bad one is shown as backing off');
+	my @at = $b->log_text =~ /T(\d\d:\d\d:\d\d\.\d+)\S+ \S+ error: worker 2.*exited/g;
+	my @gap = map { seconds($at[$_]) - seconds($at[$_ - 1]) } 1 .. $#at;
+	cmp_ok($gap[1], '>', $gap[0], '... longer each time') or diag "@gap";
+	$b->stop_ok;
+
+	$b = Banter->start(workers => 2, env => { BANTER_TEST_START => 'refuse:2' });
+	$b->expect_log(qr/worker 2/);
+	ok($b->client->sync, 'exit 78: the other slot serves');
+	select undef, undef, undef, 1; # the absence of a start has no event
+	is(scalar(() = $b->log_text =~ /worker 2.*exited with code 78/g), 1, '... and it is not tried again');
+	$b->stop_ok;
+
+	$b = Banter->start(workers => 2, set => { hang_timeout => '1s' }, env => { BANTER_TEST_LINES => 1 });
 	my $w = $b->workers->{1};
-	$b->expect_log(qr/./);
-	$b->client->send("/hang\n") for 1 .. 4;
-	ok(wait_until { !alive($w) }, 'a hung worker is killed');
-	ok(wait_until { my $p = $b->workers->{1}; $p && $p != $w && alive($p) }, '... and replaced');
+	my $stays = $b->client(worker => 2);
+	my $hangs = $b->client(worker => 1);
+	$b->expect_log(qr/worker 1|hung|heart/);
+	$hangs->send("!hang\n");
+	ok((wait_until { !alive($w) }), 'a hung worker is ended');
+	like($b->log_text, qr/worker 1.*SIGABRT/, '... by SIGABRT, for a core');
+	ok((wait_until { my $n = $b->workers->{1}; $n && $n != $w && alive($n) }), '... and replaced');
+	ok($stays->sync, '... and the others stay');
+
+	# A line that kills its worker is gone with it: it is not done again.
+	$hangs = $b->client(worker => 1);
+	$w = $b->workers->{1};
+	$hangs->send("!crash\n");
+	ok((wait_until { my $n = $b->workers->{1}; $n && $n != $w && alive($n) }), 'a line that crashes: the worker is replaced');
 	$b->stop_ok;
 }
+
+sub seconds { my ($h, $m, $s) = split /:/, $_[0]; return 3600 * $h + 60 * $m + $s }
 done_testing;

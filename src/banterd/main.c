@@ -17,6 +17,13 @@
 
 #define EXIT_USAGE 64
 
+/* The tests that need mishaps look for it. */
+#ifdef BANTER_TEST_FAULTS
+# define TEST_BUILD " (test build)"
+#else
+# define TEST_BUILD ""
+#endif
+
 #ifndef BANTER_CONF
 # define BANTER_CONF "/etc/banter/banterd.conf"
 #endif
@@ -98,7 +105,7 @@ parse(struct command_line *c, int argc, char **argv)
 					"of an open descriptor");
 			break;
 		case 'V':
-			puts("banterd " BANTER_VERSION);
+			puts("banterd " BANTER_VERSION TEST_BUILD);
 			return 0;
 		case 'h':
 			fputs(usage_text, stdout);

@@ -69,9 +69,12 @@ on_cancel(void *arg)
 void
 commands_clients_end(struct commands *c)
 {
-	while (c->clients)
-		control_finish(ask_end(c->clients), CONTROL_REFUSED,
-			"the server stops");
+	struct clients_ask *a, *next;
+
+	for (a = c->clients; a; a = next) {
+		next = a->next;
+		control_finish(ask_end(a), CONTROL_REFUSED, "the server stops");
+	}
 }
 
 static void
@@ -308,9 +311,8 @@ choose_slots(struct clients_ask *a, uint64_t only)
 	unsigned i;
 
 	for (i = 0; i < a->n_slots; i++) {
-		if (only != 0 && only != i + 1)
-			a->slot[i].state = ASK_DONE;
-		else if (!master_slot_status(a->commands->master, i + 1, &s))
+		if ((only != 0 && only != i + 1) ||
+			!master_slot_status(a->commands->master, i + 1, &s))
 			a->slot[i].state = ASK_DONE;
 		else if (s.worker <= 0 || s.state == COMMAND_SLOT_STOPPED)
 			a->slot[i].state = ASK_SILENT;

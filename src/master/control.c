@@ -277,15 +277,16 @@ void
 control_close(struct control **control)
 {
 	struct control *c = *control;
+	struct control_request *r, *next;
 
 	if (!c)
 		return;
-	while (c->requests) {
+	for (r = c->requests; r; r = next) {
+		next = r->next;
 		/* "stopped" is finished just before this and not sent yet. */
-		if (c->requests->state == WRITING)
-			(void)control_out_send(
-				&c->requests->out, c->requests->fd);
-		request_drop(c->requests);
+		if (r->state == WRITING)
+			(void)control_out_send(&r->out, r->fd);
+		request_drop(r);
 	}
 	loop_timer_clear(&c->pause);
 	loop_del(c->loop, c->socket.fd);

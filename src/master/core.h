@@ -97,6 +97,7 @@ struct master {
 	struct hub *hub;
 	struct control *control;
 	struct commands *commands;
+	unsigned n_inherited; /* sockets by LISTEN_FDS */
 	struct listeners listeners;
 	struct loop_timer leaving;
 	struct reload *reload;

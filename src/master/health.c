@@ -48,7 +48,9 @@ state_of(pid_t pid)
 		return '?';
 	text[n] = '\0';
 	end = strrchr(text, ')'); /* the name before it may hold anything */
-	return end && end[1] == ' ' ? end[2] : '?';
+	if (!end || end[1] != ' ')
+		return '?';
+	return end[2];
 }
 
 static bool
@@ -130,8 +132,8 @@ is_good(const struct slot *s)
 	       !s->stopped && s->abort_ms == 0 && load(&s->page->full) == 0;
 }
 
-static void
-steer(struct master *m)
+void
+health_steer(struct master *m)
 {
 	uint64_t mask = 0;
 
@@ -157,7 +159,7 @@ health_look(struct slot *s)
 	if (s->worker == 0 || s->keeper == 0 || s->m->stop != STOP_NO)
 		return;
 	note_stopped(s, is_stopped(s));
-	steer(s->m);
+	health_steer(s->m);
 }
 
 static void
@@ -186,7 +188,7 @@ on_tick(void *arg)
 			examine(s, now);
 	}
 	if (m->stop == STOP_NO)
-		steer(m);
+		health_steer(m);
 	feed_watchdog(m, now);
 	loop_timer_set(m->loop, &m->tick, now + HEALTH_TICK_MS, on_tick, m);
 }

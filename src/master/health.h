@@ -18,6 +18,9 @@ void health_orphaned(struct slot *s);
  * next tick would tell. */
 void health_look(struct slot *s);
 
+/* New connections go to the slots that are well. */
+void health_steer(struct master *m);
+
 /* New addresses were bound: they know of no steering. */
 void health_steer_anew(struct master *m);
 

@@ -27,7 +27,7 @@ address_free(struct address *a)
 {
 	const struct sockaddr_un *un = (const void *)&a->bound.ss;
 
-	if (a->n_fds > 0 && a->bound.ss.ss_family == AF_UNIX)
+	if (a->n_fds > 0 && a->bound.ss.ss_family == AF_UNIX && !a->inherited)
 		(void)unlink(un->sun_path);
 	for (unsigned i = 0; i < a->n_fds; i++)
 		fd_close(&a->fd[i]);
@@ -55,6 +55,8 @@ listeners_fini(struct listeners *ls)
 {
 	while (ls->n > 0)
 		remove_at(ls, ls->n - 1);
+	while (ls->n_spare > 0)
+		fd_close(&ls->spare[--ls->n_spare].fd);
 }
 
 static struct listen_options
@@ -110,6 +112,27 @@ open_sockets(struct address *a, unsigned n_slots, const struct conf *conf)
 	return 0;
 }
 
+/* One socket for all slots: the supervisor's cannot be cloned. */
+static int
+take_spare(struct listeners *ls, struct address *a, const struct conf *conf)
+{
+	struct listen_options o = options_of(conf);
+
+	for (unsigned i = 0; i < ls->n_spare; i++) {
+		struct spare_socket *s = &ls->spare[i];
+
+		if (!inherit_is_same(&s->at, &a->asked))
+			continue;
+		a->shared = a->inherited = true;
+		a->dual = s->dual;
+		a->fd[a->n_fds++] = s->fd;
+		a->bound = s->at;
+		*s = ls->spare[--ls->n_spare];
+		return inherit_adopt(a->fd[0], &o);
+	}
+	return -ENOENT;
+}
+
 static int
 add_new(struct listeners *ls, const struct conf *conf, unsigned listen,
 	const struct listen_address *want, uint64_t generation)
@@ -124,7 +147,9 @@ add_new(struct listeners *ls, const struct conf *conf, unsigned listen,
 	a->shared = want->ss.ss_family == AF_UNIX;
 	(void)snprintf(
 		a->name, sizeof a->name, "%s", conf->listen[listen].name);
-	rc = open_sockets(a, ls->n_slots, conf);
+	rc = take_spare(ls, a, conf);
+	if (rc == -ENOENT)
+		rc = open_sockets(a, ls->n_slots, conf);
 	if (rc < 0) {
 		/* A path that was not ours is not ours to remove. */
 		address_free(a);
@@ -160,6 +185,20 @@ prepare_one(struct listeners *ls, const struct conf *conf, unsigned listen,
 	return rc;
 }
 
+/* A supervisor's [::] that takes IPv4 as well leaves no port for 0.0.0.0. */
+static bool
+has_dual(const struct listeners *ls, const struct listen_address *want)
+{
+	for (unsigned i = 0; i < ls->n_spare; i++)
+		if (ls->spare[i].dual &&
+			inherit_is_same(&ls->spare[i].at, want))
+			return true;
+	for (unsigned i = 0; i < ls->n; i++)
+		if (ls->at[i]->dual && inherit_is_same(&ls->at[i]->asked, want))
+			return true;
+	return false;
+}
+
 static int
 prepare_section(struct listeners *ls, const struct conf *conf, unsigned listen,
 	uint64_t generation, struct buf *why)
@@ -178,7 +217,8 @@ prepare_section(struct listeners *ls, const struct conf *conf, unsigned listen,
 			log_info("listen %s: no IPv6 on this machine, "
 				 "listening on IPv4 only",
 				l->name);
-		for (int j = 0; j < n && rc == 0; j++)
+		for (int j = n == 2 && has_dual(ls, &want[1]); j < n && rc == 0;
+			j++)
 			rc = prepare_one(
 				ls, conf, listen, &want[j], generation, why);
 		if (rc < 0)
@@ -214,7 +254,9 @@ adjust(struct address *a, const struct conf *conf)
 {
 	struct listen_options o = options_of(conf);
 
-	for (unsigned i = 0; !a->shared && i < a->n_fds; i++)
+	if (a->bound.ss.ss_family == AF_UNIX)
+		return;
+	for (unsigned i = 0; i < a->n_fds; i++)
 		(void)listen_adjust(a->fd[i], &o);
 }
 

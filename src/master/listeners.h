@@ -13,6 +13,7 @@
 #include "bus/ctl.h"
 #include "bus/slot.h"
 #include "conf/conf.h"
+#include "net/inherit.h"
 #include "net/listen.h"
 
 #include <stdbool.h>
@@ -30,6 +31,8 @@ struct address {
 	uint32_t next_listen;
 	bool kept; /* by the configuration being prepared */
 	bool shared;
+	bool inherited; /* the socket, and its file, are the supervisor's */
+	bool dual;      /* [::] that takes IPv4 as well */
 	enum address_state state;
 	uint64_t since; /* the generation of the configuration it came with */
 	uint64_t done;  /* bit i: slot i + 1 has left it */
@@ -39,8 +42,17 @@ struct address {
 	int fd[CONF_WORKERS_MAX]; /* by slot - 1, in the order of joining */
 };
 
+/* A listening socket from a supervisor that no address has taken yet. */
+struct spare_socket {
+	int fd;
+	bool dual;
+	struct listen_address at;
+};
+
 struct listeners {
 	unsigned n_slots;
+	unsigned n_spare;
+	struct spare_socket spare[SLOT_LISTENERS_MAX];
 	uint32_t last_number;
 	unsigned n;
 	struct address *at[SLOT_LISTENERS_MAX];
@@ -48,6 +60,12 @@ struct listeners {
 
 void listeners_init(struct listeners *ls, unsigned n_slots);
 void listeners_fini(struct listeners *ls); /* removes sockets' files */
+
+/* Take n descriptors from INHERIT_FIRST_FD on; call before the first prepare.
+ * What cannot be listened on is closed with a warning. */
+void listeners_inherit(struct listeners *ls, unsigned n);
+/* After it: close with a warning what no address of the configuration took. */
+void listeners_drop_spare(struct listeners *ls);
 
 /* Bind what is new in conf.  0, or -errno with *why: then nothing has changed.
  */

@@ -224,6 +224,7 @@ master_main(const struct master_options *o, slot_worker_fn *worker)
 		.signal_fd = -1,
 		.report_fd = -1,
 		.rundir = { .dir_fd = -1 } };
+	m.n_inherited = inherit_count();
 	daemonize_stdio();
 	if (m.options.ready_fd >= 0)
 		(void)fd_set_cloexec(m.options.ready_fd, true);

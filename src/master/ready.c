@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "log/log.h"
 #include "master/core.h"
+#include "master/health.h"
 #include "master/daemonize.h"
 #include "master/rundir.h"
 
@@ -28,6 +29,8 @@ announce(struct master *m, unsigned n_ready)
 {
 	int rc = rundir_write_pid(&m->rundir);
 
+	/* Before anybody connects: some slots may not have started. */
+	health_steer(m);
 	m->ready = true;
 	if (rc < 0)
 		log_warning("%s/banterd.pid cannot be written: %s",

@@ -191,12 +191,14 @@ start_limits(struct master *m)
 
 	m->fd_limit = limits_raise(m->conf, m->n_slots);
 	listeners_init(&m->listeners, m->n_slots);
+	listeners_inherit(&m->listeners, m->n_inherited);
 	rc = listeners_prepare(
 		&m->listeners, m->conf, m->conf_generation, &why);
 	if (rc < 0) {
 		log_error("%.*s", (int)why.len, why.p);
 		return bind_failed(rc);
 	}
+	listeners_drop_spare(&m->listeners);
 	(void)listeners_commit(&m->listeners, m->conf);
 	m->slot_cap = limits_slot_cap(m->fd_limit, m->listeners.n);
 	limits_check(m->conf, m->n_slots, m->fd_limit, m->slot_cap);

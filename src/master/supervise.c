@@ -311,6 +311,7 @@ supervise_ready(struct slot *s)
 		clock_mono_ms() + RELOAD_RESYNC_MS, on_resync, s);
 	log_info("worker %u is ready (generation %" PRIu64 ")", s->number,
 		s->generation);
+	health_steer(s->m);
 	ready_check(s->m);
 	return true;
 }

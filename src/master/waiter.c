@@ -70,10 +70,14 @@ waiter_leave(struct waiter *w)
 void
 commands_waiters_end(struct commands *c)
 {
-	while (c->waiters) {
-		const char *done = c->waiters->at_stop;
-		struct control_request *r = waiter_leave(c->waiters);
+	struct waiter *w, *next;
 
+	for (w = c->waiters; w; w = next) {
+		const char *done = w->at_stop;
+		struct control_request *r;
+
+		next = w->next;
+		r = waiter_leave(w);
 		if (r && done)
 			control_finish(r, CONTROL_DONE, "%s", done);
 		else if (r)

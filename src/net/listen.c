@@ -178,9 +178,8 @@ bind_and_listen(int fd, const struct listen_address *a, int backlog)
 	return 0;
 }
 
-/* Which port the kernel has chosen. */
-static int
-learn_port(int fd, struct listen_address *a)
+int
+listen_learn(int fd, struct listen_address *a)
 {
 	char ip[ADDR_TEXT_LEN];
 	struct addr bound;
@@ -216,7 +215,7 @@ claim_tcp(struct listen_address *a, const struct listen_options *o)
 	if (rc == 0)
 		rc = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (rc == 0)
-		rc = learn_port(fd, a);
+		rc = listen_learn(fd, a);
 	if (rc < 0) {
 		fd_close(&fd);
 		return rc;

@@ -45,6 +45,10 @@ int listen_claim(
 int listen_clone(
 	const struct listen_address *address, const struct listen_options *o);
 
+/* Where a TCP socket is bound, with the port that the kernel has chosen.  0 or
+ * -errno. */
+int listen_learn(int fd, struct listen_address *ret);
+
 /* Change the options that accepted sockets inherit.  0 or -errno. */
 int listen_adjust(int fd, const struct listen_options *o);
 

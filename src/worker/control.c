@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "log/event.h"
 #include "log/log.h"
+#include "worker/mishap.h"
 #include "worker/private.h"
 
 #include <errno.h>
@@ -70,6 +71,8 @@ do_prepare(struct worker *w, uint64_t tag, int *fd)
 	static const char bad[] = "not a configuration of this version";
 
 	forget_prepared(w, true);
+	if (mishap_prepare(w->env->slot))
+		fd_close(fd);
 	w->prepared = *fd < 0 ? NULL : conf_map(*fd);
 	if (w->prepared == NULL) {
 		answer(w, CTL_PREPARED, tag, bad, sizeof bad - 1);

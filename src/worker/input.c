@@ -88,6 +88,7 @@ handle(struct chunk *k, enum proto_status status, const struct request *r,
 	if (status == PROTO_TOO_LONG)
 		count(w, too_long, 1);
 	count(w, lines_in, 1);
+	bad_frame_heed(w, r);
 	verb_request(w, k->s, r);
 }
 

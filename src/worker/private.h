@@ -195,6 +195,19 @@ void uplink_claim(void *arg, const struct session *s, const struct claim *c);
 void uplink_connect(struct worker *w, const struct session *s);
 void uplink_send(struct worker *w);
 
+#ifdef BANTER_TEST_FAULTS
+/* bad_frame.c: "!bad KIND" makes the worker of slot BANTER_TEST_BAD_FRAME break the
+ * bus protocol. */
+void bad_frame_heed(const struct worker *w, const struct request *r);
+#else
+static inline void
+bad_frame_heed(const struct worker *w, const struct request *r)
+{
+	(void)w;
+	(void)r;
+}
+#endif
+
 /* downlink.c: frames from the master. */
 void downlink_receive(struct worker *w);
 

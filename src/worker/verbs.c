@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "arena/tx.h"
 #include "log/event.h"
+#include "worker/mishap.h"
 #include "worker/private.h"
 
 #include <stdio.h>
@@ -128,6 +129,7 @@ verb_request(struct worker *w, const struct session *s, const struct request *r)
 		verb_refused(w, s, r);
 		break;
 	default:
+		mishap_line(r->text);
 		chat_request(w->chat, s, r);
 		break;
 	}

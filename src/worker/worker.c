@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/xalloc.h"
 #include "log/log.h"
+#include "worker/mishap.h"
 #include "worker/private.h"
 #include "worker/recover.h"
 
@@ -289,6 +290,9 @@ worker_run(struct slot_env *env, uint64_t generation, int keeper_pidfd)
 		.exit_code = -1 };
 	become_worker(env);
 	w.now_ms = clock_mono_ms();
+	rc = mishap_start(env->slot);
+	if (rc >= 0)
+		return rc;
 	rc = open_all(&w);
 	if (rc < 0) {
 		log_error("cannot start: %s", strerror(-rc));

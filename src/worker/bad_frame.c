@@ -1,0 +1,99 @@
+/* Only for tests: what a worker that has been taken over might send.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "msg/session_id.h"
+#include "worker/private.h"
+
+#ifdef BANTER_TEST_FAULTS
+
+# include <stddef.h>
+# include <stdlib.h>
+# include <sys/socket.h>
+
+# define ROOM_OF_NOBODY 999999u
+
+struct bad {
+	struct bus_batch batch;
+	struct bus_frame frame;
+	char body[BUS_BATCH_MAX];
+};
+
+/* A GONE of nobody's session, with an empty reason: in order but for the
+ * session, and each kind makes it worse in its own way. */
+static size_t
+well_formed(const struct worker *w, struct bad *b)
+{
+	memset(b, 0, sizeof *b);
+	b->batch = (struct bus_batch){ .version = BUS_VERSION,
+		.n_frames = 1,
+		.number = w->arena.head->batch_out + 1 };
+	b->frame = (struct bus_frame){ .version = BUS_VERSION,
+		.type = BUS_GONE,
+		.length = sizeof b->frame + 2,
+		.sender = session_id(w->env->slot, 1) };
+	return offsetof(struct bad, body) + 8;
+}
+
+static bool
+is(struct slice kind, const char *name)
+{
+	return slice_eq_str(kind, name);
+}
+
+/* Bytes to send; 0: there is no such kind. */
+static size_t
+spoil(const struct worker *w, struct bad *b, struct slice kind)
+{
+	size_t len = well_formed(w, b);
+
+	if (is(kind, "empty"))
+		return sizeof b->batch / 2;
+	if (is(kind, "short"))
+		return sizeof b->batch + sizeof b->frame / 2;
+	if (is(kind, "long"))
+		return sizeof *b;
+	if (is(kind, "length"))
+		b->frame.length = UINT32_MAX;
+	else if (is(kind, "version"))
+		b->frame.version++;
+	else if (is(kind, "count"))
+		b->batch.n_frames = UINT32_MAX;
+	else if (is(kind, "type"))
+		b->frame.type = 200;
+	else if (is(kind, "direction"))
+		b->frame.type = BUS_CONNECTED;
+	else if (is(kind, "slot"))
+		b->frame.sender = session_id(w->env->slot == 1 ? 2 : 1, 1);
+	else if (is(kind, "room"))
+		b->frame.room = ROOM_OF_NOBODY;
+	else if (is(kind, "number"))
+		b->batch.number += 1000;
+	else
+		return 0;
+	return len;
+}
+
+static bool
+is_chosen(const struct worker *w)
+{
+	const char *slot = getenv("BANTER_TEST_BAD_FRAME");
+
+	return slot && strtoul(slot, NULL, 10) == w->env->slot;
+}
+
+void
+bad_frame_heed(const struct worker *w, const struct request *r)
+{
+	static struct bad bad;
+	struct slice magic = SLICE_LIT("!bad ");
+	size_t len;
+
+	if (r->type != REQUEST_SAY || r->text.len <= magic.len ||
+		memcmp(r->text.p, magic.p, magic.len) != 0 || !is_chosen(w))
+		return;
+	len = spoil(w, &bad, slice_skip(r->text, magic.len));
+	if (len > 0)
+		(void)!send(w->env->bus, &bad, len, MSG_NOSIGNAL);
+}
+
+#endif
