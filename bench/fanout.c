@@ -209,7 +209,7 @@ banter_start(struct server *s, const char *program)
 	close(fd[1]);
 	ready = fdopen(fd[0], "r");
 	while (fgets(line, sizeof line, ready) != NULL &&
-		strcmp(line, "READY\n"))
+		strcmp(line, "READY\n") != 0)
 		(void)sscanf(line, "LISTEN %*s %*s %d", &s->port);
 	if (s->port == 0)
 		errx(1, "%s did not become ready", program);

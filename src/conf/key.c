@@ -127,7 +127,7 @@ set_default(const struct conf_row *row, void *object)
 	size_t n = 0;
 
 	must(strlen(row->def) < sizeof(mem));
-	strcpy(mem, row->def);
+	memcpy(mem, row->def, strlen(row->def) + 1);
 	if (row->type == CONF_TYPE_ADDRESSES || row->type == CONF_TYPE_NETS) {
 		char *rest = mem;
 

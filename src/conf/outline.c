@@ -31,7 +31,7 @@ conf_outline_unknown(struct conf_report *r, const char *file, int line,
 	if (nearest)
 		buf_printf(&b, "; did you mean '%s'?", nearest);
 	else
-		buf_str(&b, "; expected one of banter.conf(5)");
+		buf_str(&b, "; expected one of banterd.conf(5)");
 	conf_report_add(r, true, file, line, buf_slice(&b));
 }
 
@@ -108,7 +108,7 @@ is_twice(struct walk *w, const struct conf_outline_section *s)
 			"it began on line %d",
 			name, s->title.len ? " " : "",
 			(int)(s->title.len > 64 ? 64 : s->title.len),
-			s->title.p ? s->title.p : "", t->line);
+			s->title.p, t->line);
 		return true;
 	}
 	return false;
@@ -174,7 +174,7 @@ take_value(struct walk *w, struct slice name, int line)
 static bool
 take_statement(struct walk *w)
 {
-	struct slice name = w->lex->text, title = { 0 };
+	struct slice name = w->lex->text, title = SLICE_LIT("");
 	int line = w->lex->tok_line;
 
 	if (w->lex->punct == '}' && w->section > 0) {

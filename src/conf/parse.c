@@ -31,7 +31,7 @@ static const struct {
 	{ "found duplicate title", "expected each name once in a file" },
 	{ "bad escape sequence", "expected \\\\ for a backslash" },
 	{ "invalid octal number", "expected \\\\ for a backslash" },
-	{ "", "expected the syntax of banter.conf(5)" },
+	{ "", "expected the syntax of banterd.conf(5)" },
 };
 
 static enum conf_kind

@@ -19,7 +19,7 @@ print_origin(
 	buf_str(line, "  # ");
 	/* A line end in a file's name would end the comment. */
 	for (const char *p = b->files[at.file]; *p; p++)
-		buf_chr(line, (unsigned char)*p < 0x20 ? '?' : *p);
+		buf_chr(line, (char)((unsigned char)*p < 0x20 ? '?' : *p));
 	buf_printf(line, ":%d\n", at.line);
 }
 

@@ -169,7 +169,7 @@ static const struct conf_row rows[] = {
 	{ LOG(target), CHOICE("auto stderr syslog file"), .def = "auto",
 		.restart = true,
 		.help = "where to; auto: the journal under systemd, else "
-			"stderr" },
+			"stderr, and syslog without -F" },
 	{ LOG(file), TEXT(no_path, "an absolute path, or \"\""), .def = "",
 		.restart = true, .help = "the file of target file" },
 };

@@ -3,8 +3,8 @@
 #include "base/fd.h"
 #include "log/log.h"
 #include "master/core.h"
-#include "master/health.h"
 #include "master/daemonize.h"
+#include "master/health.h"
 #include "master/rundir.h"
 
 #include <string.h>

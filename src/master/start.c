@@ -111,7 +111,8 @@ make_folders(struct master *m, const struct privileges *p)
 		&m->rundir, m->conf->run_dir, p->uid, p->gid, &other);
 
 	if (rc == -EWOULDBLOCK) {
-		log_error("another instance runs already as pid %d (%s/lock)",
+		log_error(
+			"another instance runs already as pid %d (%s is locked)",
 			(int)other, m->conf->run_dir);
 		return MASTER_EXIT_UNAVAILABLE;
 	}

@@ -36,6 +36,8 @@ state_of(const struct slot *s)
 		return COMMAND_SLOT_STARTING;
 	case SLOT_READY:
 		return COMMAND_SLOT_READY;
+	case SLOT_REFUSED:
+		return COMMAND_SLOT_REFUSED;
 	default:
 		return COMMAND_SLOT_BACKOFF;
 	}

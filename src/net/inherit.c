@@ -147,7 +147,7 @@ inherit_is_same(const struct listen_address *a, const struct listen_address *b)
 int
 inherit_adopt(int fd, const struct listen_options *o)
 {
-	struct sockaddr_storage ss;
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
 	socklen_t len = sizeof ss;
 	int rc = fd_set_nonblock(fd, true);
 

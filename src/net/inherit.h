@@ -14,8 +14,8 @@
 
 /* How many descriptors, from INHERIT_FIRST_FD on, are meant for this process.
  * Those that are
- * not open end the row.  Removes LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES from the environment, so
- * call it once, before a fork changes the pid. */
+ * not open end the row.  Removes LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES from
+ * the environment, so call it once, before a fork changes the pid. */
 unsigned inherit_count(void);
 
 /* Where a listening stream socket is bound.  *ret_dual: an IPv6 socket that

@@ -19,6 +19,7 @@ enum {
 
 #define COUNT_SHIFT 32
 #define COUNT_MAX   0x3FFFu
+#define COUNT_ONE   (UINT64_C(1) << COUNT_SHIFT)
 #define BOM         "\xEF\xBB\xBF"
 
 uint32_t
@@ -30,8 +31,8 @@ text_counted(const struct proto_client *c)
 static void
 set_counted(struct proto_client *c, uint32_t n)
 {
-	c->state &= ~((uint64_t)COUNT_MAX << COUNT_SHIFT);
-	c->state |= (uint64_t)n << COUNT_SHIFT;
+	c->state &= ~(COUNT_MAX * COUNT_ONE);
+	c->state |= n * COUNT_ONE;
 }
 
 void

@@ -5,6 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+static char
+meant_by(char escaped)
+{
+	switch (escaped) {
+	case 't':
+		return '\t';
+	case 'n':
+		return '\n';
+	default:
+		return escaped;
+	}
+}
+
 /* \t, \n and \\ back to what they stand for, in place. */
 static void
 unescape(char *s)
@@ -14,7 +27,7 @@ unescape(char *s)
 	for (; *s; s++) {
 		if (*s == '\\' && s[1] != '\0') {
 			s++;
-			*to++ = *s == 't' ? '\t' : *s == 'n' ? '\n' : *s;
+			*to++ = meant_by(*s);
 		} else {
 			*to++ = *s;
 		}

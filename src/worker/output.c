@@ -2,6 +2,7 @@
 #include "arena/heap.h"
 #include "arena/queue.h"
 #include "arena/tx.h"
+#include "base/clock.h"
 #include "base/must.h"
 #include "worker/private.h"
 
@@ -92,13 +93,17 @@ output_tell(void *arg, const struct session *s, const struct event *e)
 {
 	struct worker *w = arg;
 	const struct kind *k = kind_of(w, s);
+	struct event now = *e;
 	block_ref ref;
 
+	/* What comes from the master bears its time. */
+	if (now.time_ms == 0)
+		now.time_ms = clock_wall_ms();
 	if (e->type == EVENT_REFUSED)
 		count(w, refused_requests, 1);
 	if (!takes_output(s))
 		return;
-	ref = output_encode(w, k, k->protocol->variant(s->proto_state), e);
+	ref = output_encode(w, k, k->protocol->variant(s->proto_state), &now);
 	if (ref != 0)
 		enqueue(w, s, ref);
 }

@@ -196,8 +196,8 @@ void uplink_connect(struct worker *w, const struct session *s);
 void uplink_send(struct worker *w);
 
 #ifdef BANTER_TEST_FAULTS
-/* bad_frame.c: "!bad KIND" makes the worker of slot BANTER_TEST_BAD_FRAME break the
- * bus protocol. */
+/* bad_frame.c: "!bad KIND" makes the worker of slot BANTER_TEST_BAD_FRAME break
+ * the bus protocol. */
 void bad_frame_heed(const struct worker *w, const struct request *r);
 #else
 static inline void
