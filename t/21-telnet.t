@@ -63,6 +63,17 @@ $cut->send(IAC(250, 31) . 'x' x 10_000);
 $cut->send("\r\n" . IAC(240) . "\r\nstill here\r\n");
 ok($ann->expect(qr/> .*still here$/), 'a subnegotiation without end is bounded');
 
+# What PuTTY's plink really sent, at once and byte by byte.
+my $recorded = join '', map { pack 'H*', $_ =~ tr/ //dr } grep { !/^#/ }
+	split /\n/, Banter::Proc::slurp(($ENV{srcdir} || '.') . '/t/data/telnet-plink.bin.hex');
+for my $piece (length $recorded, 1) {
+	my $plink = $b->client(greet => 0);
+	$plink->send($_) for unpack "(a$piece)*", $recorded;
+	ok($ann->expect(qr/^\[lobby\] <putty> hello from putty$/), "plink, $piece bytes at a time: its line is clean");
+	$plink->close;
+	ok($ann->expect(qr/putty has left/), '... and it leaves');
+}
+
 # The real one.
 SKIP: {
 	eval { require IO::Pty; 1 } or skip 'IO::Pty is not installed', 4;

@@ -61,9 +61,9 @@ sub free_port
 			diag "round $round: ", map { "$_ " . title($_) . ' ' . state($_) . "\n" } of_folder($p->{dir});
 			kill 'KILL', of_folder($p->{dir});
 		}
-		my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port,
-			Listen => 1, ReuseAddr => 1);
-		$busy++ unless $s;
+		# An exiting process leaves its folder before its sockets.
+		$busy++ unless wait_until { IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+			LocalPort => $port, Listen => 1, ReuseAddr => 1) } 5;
 	}
 	is($left, 0, 'master killed 50 times during its start: nobody is left within 5 s');
 	is($busy, 0, '... and the port is free each time');

@@ -1,6 +1,7 @@
 /* Only for tests: what a worker that has been taken over might send.
  *
  * SPDX-License-Identifier: MIT */
+#include "arena/tx.h"
 #include "msg/session_id.h"
 #include "worker/private.h"
 
@@ -92,6 +93,10 @@ bad_frame_heed(const struct worker *w, const struct request *r)
 		memcmp(r->text.p, magic.p, magic.len) != 0 || !is_chosen(w))
 		return;
 	len = spoil(w, &bad, slice_skip(r->text, magic.len));
+	/* This batch is whole, so its number counts as had. */
+	if (is(slice_skip(r->text, magic.len), "slot"))
+		arena_store(&w->arena.head->batch_out,
+			w->arena.head->batch_out + 1);
 	if (len > 0)
 		(void)!send(w->env->bus, &bad, len, MSG_NOSIGNAL);
 }
