@@ -18,7 +18,11 @@ my $s = Banter::load_end($hold);
 is($s->{code}, 0, 'none was disconnected') or diag $s->{text};
 
 # Ten publishers, a thousand numbered lines each, one room, four workers.
-$s = $b->load('-n', 400, '-P', 10, '-m', 1000, '--rate', 100, '--numbered', '-t', 60);
+my $load = $b->load_start('-n', 400, '-P', 10, '-m', 1000, '--rate', 100, '--numbered', '-t', 60);
+Banter::load_wait($load, qr/^RUNNING 400/m);
+%n = map { $_->{slot} => $_->{clients} } $b->rows('status');
+cmp_ok($n{$_}, '>=', 60, "slot $_ has at least 60 of those who talk") for 1 .. 4;
+$s = Banter::load_end($load);
 is($s->{code}, 0, 'the load tool is content') or diag $s->{text};
 is($s->{sent}, 10_000, '10,000 lines were sent');
 is($s->{expected}, 10 * 1000 * 399, 'each is expected by everybody else');
