@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "keeper/keeper.h"
+#include "base/clock.h"
 #include "base/fd.h"
 
 #include <errno.h>
@@ -97,6 +98,8 @@ reap(struct keeper *k)
 		return;
 	fd_close(&k->pidfd);
 	k->pid = 0;
+	k->env->died = status;
+	k->env->died_ns = clock_mono_ns();
 	report(k, KEEPER_DIED, pid, status);
 }
 

@@ -34,6 +34,16 @@ enum slot_phase {
 	SLOT_REFUSED /* exit code 78: not started before a reload */
 };
 
+/* Why a worker died. */
+enum slot_death {
+	SLOT_DEATH_KILLED,  /* SIGKILL that we did not send: the OOM killer? */
+	SLOT_DEATH_CRASHED, /* SIGSEGV and the like */
+	SLOT_DEATH_HUNG,    /* we ended it */
+	SLOT_DEATH_BROKE,   /* it broke a protocol, and we killed it */
+	SLOT_DEATH_EXITED,
+	SLOT_DEATHS
+};
+
 /* What could not be sent because the worker does not read; bits. */
 enum link_pending {
 	LINK_ABORT = 1,
@@ -60,7 +70,10 @@ struct slot {
 	int worker_pidfd;
 	enum slot_phase phase;
 	uint64_t generation, deaths;
-	uint64_t since_ms; /* wall clock: this worker's start */
+	uint64_t deaths_by[SLOT_DEATHS];
+	uint64_t violation_ms; /* of the latest one; 0: never */
+	bool giving_up;        /* keeper and arena go with the worker */
+	uint64_t since_ms;     /* wall clock: this worker's start */
 	bool failed_first; /* died before READY in this start of the daemon */
 	struct backoff backoff;
 	struct loop_timer respawn, resync;

@@ -5,8 +5,10 @@
 #include "master/reload.h"
 #include "master/slot.h"
 #include "master/supervise.h"
+#include "msg/session_id.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -103,7 +105,7 @@ violation(struct slot *s, unsigned type, const char *what)
 	log_error("worker %u (pid %d) broke the ctl protocol: message %u: %s; "
 		  "killing it",
 		s->number, (int)s->worker, type, what);
-	supervise_kill(s);
+	supervise_violation(s);
 }
 
 static bool
@@ -127,6 +129,34 @@ listener_done(struct slot *s, struct slice body)
 		return false;
 	memcpy(&l, body.p, sizeof l);
 	return listeners_done(&s->m->listeners, s->number, l.address);
+}
+
+/* The frame is told to the other slots, and who brought it about is closed. */
+static bool
+poisoned(struct slot *s, struct slice body)
+{
+	static const char why[] = "your message could not be shown";
+	char kick[sizeof(struct ctl_number) + sizeof why];
+	struct ctl_number origin;
+	struct ctl_frame f;
+
+	if (body.len != sizeof f)
+		return false;
+	memcpy(&f, body.p, sizeof f);
+	log_error("worker %u: a frame of type %u, sequence %" PRIu64
+		  " of room %u, from session %" PRIx64
+		  ", has ended it twice and is skipped; its origin is closed",
+		s->number, f.type, f.sequence, f.room, f.sender);
+	for (unsigned i = 0; i < s->m->n_slots; i++)
+		if (&s->m->slot[i] != s)
+			(void)ctl_link_try(
+				&s->m->slot[i], CTL_SKIP, 0, &f, sizeof f, -1);
+	origin.n = f.sender;
+	memcpy(kick, &origin, sizeof origin);
+	memcpy(kick + sizeof origin, why, sizeof why - 1);
+	(void)master_slot_ctl(s->m, session_id_slot(f.sender), CTL_KICK, 0,
+		kick, sizeof kick - 1);
+	return true;
 }
 
 /* False: the message is wrong, or wrong now. */
@@ -155,6 +185,8 @@ dispatch(struct slot *s, const struct ctl_head *h, struct slice body)
 			       s->m->commands, s->number, h->tag, body) == 0;
 	case CTL_LISTENER_DONE:
 		return listener_done(s, body);
+	case CTL_POISONED:
+		return poisoned(s, body);
 	default:
 		return false;
 	}

@@ -159,28 +159,31 @@ take_batch(struct hub *hub, unsigned slot, size_t len)
 {
 	struct slice datagram = slice_of(hub->datagram, len);
 	const struct bus_batch *b = (const void *)hub->datagram;
-	const struct bus_frame *first = NULL;
+	const struct bus_frame *first;
 	bool damaged;
 	size_t at = 0;
 
 	hub->stats.batches_in++;
 	hub->stats.bytes_in += len;
-	if (len <= sizeof hub->datagram)
-		first = bus_next(datagram, &at, true, &damaged);
-	if (!first)
+	if (len < sizeof *b || len > sizeof hub->datagram)
 		return violation(
-			hub, "slot %u: damaged batch of %zu bytes", slot, len);
-	/* From here on it is had, even if a frame turns out to be wrong: the
-	 * worker's successor must not be killed for it again. */
+			hub, "slot %u: a batch of %zu bytes", slot, len);
+	/* From here on it is had, even if it turns out to be wrong: the
+	 * worker's successor sends it again and must not be killed for that. */
 	switch (relay_number(hub->relay, slot, b->number)) {
 	case RELAY_NUMBER_NEW:
-		return take_frames(hub, slot, datagram, first, at);
+		break;
 	case RELAY_NUMBER_HAD:
 		return 0;
 	default:
 		return violation(hub, "slot %u: batch %llu is out of turn",
 			slot, (unsigned long long)b->number);
 	}
+	first = bus_next(datagram, &at, true, &damaged);
+	if (!first)
+		return violation(
+			hub, "slot %u: damaged batch of %zu bytes", slot, len);
+	return take_frames(hub, slot, datagram, first, at);
 }
 
 int

@@ -151,6 +151,22 @@ on_gone(struct registry *reg, uint32_t c, const struct bus_frame *f)
 	client_gone(reg, c, reason, 0);
 }
 
+/* Sessions that the slot's arena has lost: their rooms are told. */
+static const char *
+on_sync(struct registry *reg, unsigned slot, const struct bus_frame *f)
+{
+	struct slice body = bus_body(f);
+	struct bus_sync range;
+
+	must(bus_get(&body, &range, sizeof range));
+	if (session_id_slot(range.first) != slot ||
+		session_id_slot(range.last) != slot ||
+		body.len % sizeof(uint64_t) != 0)
+		return "a damaged list of sessions";
+	registry_forget_but(reg, &range, body);
+	return NULL;
+}
+
 typedef void request_fn(
 	struct registry *reg, uint32_t c, const struct bus_frame *f);
 
@@ -178,6 +194,8 @@ registry_request(struct registry *reg, unsigned slot, const struct bus_frame *f)
 	}
 	if (f->type == BUS_CONNECT)
 		return on_connect(reg, f);
+	if (f->type == BUS_SYNC)
+		return on_sync(reg, slot, f);
 	if (!request[f->type])
 		return "a frame that no worker sends";
 	c = client_find(reg, f->sender);

@@ -128,6 +128,8 @@ fill_env(const struct slot *s, const struct lines *l, uint64_t arena_size,
 	env->log = log_fd();
 	env->arena_size = arena_size;
 	env->first_number = first_number(s);
+	env->died = SLOT_DIED_FIRST;
+	env->master = getpid();
 	env->quota = s->m->quota.slot[s->number - 1].quota;
 	env->n_listeners =
 		listeners_env(&s->m->listeners, s->number, env->listener);
@@ -146,7 +148,7 @@ on_bus(void *arg, uint32_t events)
 		log_error("worker %u (pid %d) broke the bus protocol: %s; "
 			  "killing it",
 			s->number, (int)s->worker, hub_violation(s->m->hub));
-		supervise_kill(s);
+		supervise_violation(s);
 	} else if (rc < 0 && rc != -EAGAIN) {
 		/* Keeper and worker are gone; their ends are told by other
 		 * means. */

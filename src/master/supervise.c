@@ -21,9 +21,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#define EXIT_REFUSED   78   /* of a worker: not to be started again */
 #define LONG_WAIT_MS   2000 /* the slot's places are given to others */
-#define STATUS_UNKNOWN (-1) /* its keeper died first */
+#define BROKE_AGAIN_MS 10000
 
 static void schedule(struct slot *s, bool was_ready);
 
@@ -85,7 +84,7 @@ describe(int status, char *text, size_t cap)
 {
 	const char *name;
 
-	if (status == STATUS_UNKNOWN) {
+	if (status == SLOT_DIED_UNKNOWN) {
 		(void)snprintf(text, cap, "ended after its keeper");
 	} else if (WIFSIGNALED(status)) {
 		name = sigabbrev_np(WTERMSIG(status));
@@ -124,10 +123,51 @@ forget_worker(struct slot *s)
 	s->since_ms = 0;
 	s->abort_ms = 0;
 	s->killed = s->stopped = s->late = false;
-	hub_slot_reset(s->m->hub, s->number, SLICE_LIT("server fault"));
 	if (s->m->commands)
 		commands_slot_gone(s->m->commands, s->number);
 	reload_slot_gone(s);
+}
+
+/* With its descriptor table the slot's clients are gone. */
+static void
+slot_lost(struct slot *s)
+{
+	hub_slot_reset(s->m->hub, s->number, SLICE_LIT("server fault"));
+	slot_close_lines(s);
+	s->giving_up = false;
+}
+
+static enum slot_death
+death_of(const struct slot *s, int status)
+{
+	if (s->abort_ms != 0)
+		return SLOT_DEATH_HUNG;
+	if (s->killed)
+		return SLOT_DEATH_BROKE;
+	if (status < 0 || !WIFSIGNALED(status))
+		return SLOT_DEATH_EXITED;
+	return WTERMSIG(status) == SIGKILL ? SLOT_DEATH_KILLED
+					   : SLOT_DEATH_CRASHED;
+}
+
+/* The arena goes with the keeper. */
+static void
+give_up(struct slot *s)
+{
+	log_error("slot %u is given up: its clients are closed and it begins "
+		  "anew",
+		s->number);
+	s->phase = SLOT_DOWN;
+	s->giving_up = true;
+	if (s->keeper != 0)
+		(void)kill(s->keeper, SIGKILL); /* not reaped yet */
+}
+
+static bool
+exited_with(int status, enum slot_exit code)
+{
+	return status >= 0 && WIFEXITED(status) &&
+	       WEXITSTATUS(status) == (int)code;
 }
 
 static void
@@ -151,20 +191,25 @@ worker_gone(struct slot *s, pid_t pid, int status)
 	ctl_link_drop(s);
 	was_ready = s->phase == SLOT_READY;
 	log_death(s, pid, status);
+	if (s->m->stop == STOP_NO) {
+		s->deaths++;
+		s->deaths_by[death_of(s, status)]++;
+	}
 	forget_worker(s);
 	if (s->m->stop != STOP_NO) {
 		s->phase = SLOT_DOWN;
 		stop_step(s->m);
 		return;
 	}
-	s->deaths++;
 	if (!was_ready)
 		s->failed_first = true;
 	if (s->keeper == 0)
-		slot_close_lines(s);
-	if (status != STATUS_UNKNOWN && WIFEXITED(status) &&
-		WEXITSTATUS(status) == EXIT_REFUSED)
+		slot_lost(s);
+	if (exited_with(status, SLOT_EXIT_REFUSED))
 		refuse(s);
+	else if (s->keeper != 0 &&
+		 (s->giving_up || exited_with(status, SLOT_EXIT_GIVEN_UP)))
+		give_up(s);
 	else
 		schedule(s, was_ready);
 	ready_check(s->m);
@@ -239,7 +284,7 @@ on_orphan_end(void *arg, uint32_t events)
 	struct slot *s = arg;
 
 	(void)events;
-	worker_gone(s, s->worker, STATUS_UNKNOWN);
+	worker_gone(s, s->worker, SLOT_DIED_UNKNOWN);
 }
 
 /* The worker sees its keeper's end, says goodbye and goes; until then it holds
@@ -259,16 +304,19 @@ keeper_gone(struct slot *s, int status)
 		return;
 	}
 	describe(status, how, sizeof how);
-	log_error("keeper %u %s", s->number, how);
+	if (!s->giving_up)
+		log_error("keeper %u %s", s->number, how);
 	if (s->worker == 0) {
+		bool given_up = s->giving_up;
+
 		loop_timer_clear(&s->respawn);
-		slot_close_lines(s);
+		slot_lost(s);
 		if (s->phase != SLOT_REFUSED)
-			schedule(s, false);
+			schedule(s, given_up);
 	} else if (s->worker_pidfd < 0 ||
 		   loop_add(m->loop, s->worker_pidfd, EPOLLIN, on_orphan_end,
 			   s) < 0) {
-		worker_gone(s, s->worker, STATUS_UNKNOWN);
+		worker_gone(s, s->worker, SLOT_DIED_UNKNOWN);
 	} else {
 		health_orphaned(s);
 	}
@@ -322,6 +370,17 @@ supervise_kill(struct slot *s)
 	supervise_keeper_read(s); /* its pid may wait there */
 	s->killed = true;
 	(void)slot_signal(s, SIGKILL);
+}
+
+void
+supervise_violation(struct slot *s)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (s->violation_ms != 0 && now - s->violation_ms < BROKE_AGAIN_MS)
+		s->giving_up = true;
+	s->violation_ms = now;
+	supervise_kill(s);
 }
 
 void

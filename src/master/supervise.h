@@ -22,6 +22,10 @@ void supervise_reaped(struct master *m, pid_t pid, int status);
 /* SIGKILL to the worker; nothing that it still says counts. */
 void supervise_kill(struct slot *s);
 
+/* It broke a protocol: the same.  When its successor does it too, within
+ * seconds, the slot's arena is not gone on with. */
+void supervise_violation(struct slot *s);
+
 /* The configuration is new: slots whose worker had refused it try again. */
 void supervise_retry(struct master *m);
 
