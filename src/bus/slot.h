@@ -9,6 +9,12 @@
 #include <stdint.h>
 
 #define SLOT_LISTENERS_MAX 128
+#define SLOT_VERSION_LEN   32
+
+/* Of what an image hands down to a newer one that goes on in its place: struct
+ * slot_env, struct slot_page and the arena's descriptors.  Both structs are
+ * append-only: what an older image has not written reads as zero. */
+#define SLOT_VERSION 1
 
 /* Exit codes of a worker that mean something to its keeper or the master, among
  * those of the manual. */
@@ -71,6 +77,8 @@ struct slot_page {
 	uint64_t next_number; /* of sessions: where a fresh arena goes on */
 	uint64_t takeover_us; /* from the latest death, as its keeper saw it, to
 			       * the first turn; 0: there was none */
+	char version[SLOT_VERSION_LEN]; /* of the worker's image, with a NUL */
+	/* The last ones: the list grows at its end. */
 #define SLOT_FIELD(name, help) uint64_t name;
 	SLOT_COUNTERS(SLOT_FIELD)
 #undef SLOT_FIELD
@@ -105,6 +113,10 @@ struct slot_env {
 	int32_t master;    /* its pid */
 	unsigned n_listeners;
 	struct slot_listener listener[SLOT_LISTENERS_MAX];
+	int arena_new; /* memfd for an arena of this image's
+			* layout, to be made of the one in `arena`, which is of
+			* another; -1: it is of this one */
+	uint64_t arena_new_size;
 };
 
 /* What the keeper's child runs.  generation counts the slot's workers from 1;
