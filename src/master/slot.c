@@ -122,6 +122,7 @@ fill_env(const struct slot *s, const struct lines *l, uint64_t arena_size,
 	env->ctl = l->ctl[1];
 	env->keeper_ctl = l->keeper[1];
 	env->arena = l->arena;
+	env->arena_new = -1;
 	env->page = s->page_fd;
 	env->conf = s->m->conf_fd;
 	env->conf_generation = s->m->conf_generation;

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "worker/worker.h"
+#include "arena/convert.h"
 #include "arena/heap.h"
 #include "arena/tx.h"
 #include "base/clock.h"
@@ -144,6 +145,24 @@ look_back(struct worker *w)
 	return rc < 0 ? rc : arena_recount(&w->arena);
 }
 
+/* The arena to work in, after an upgrade maybe one of another layout. */
+static int
+open_arena(struct worker *w, bool *ret_used)
+{
+	const struct slot_env *env = w->env;
+	int fd = env->arena_new >= 0 ? env->arena_new : env->arena;
+	int rc = 0;
+
+	if (fd == env->arena_new && arena_is_empty(fd))
+		rc = arena_convert(env->arena, fd, w->fd_limit);
+	if (rc == 0)
+		rc = arena_map(&w->arena, fd, arena_size(w->fd_limit),
+			w->fd_limit, env->first_number, ret_used);
+	if (rc == 0 && *ret_used)
+		rc = look_back(w);
+	return rc;
+}
+
 static int
 open_all(struct worker *w)
 {
@@ -158,10 +177,7 @@ open_all(struct worker *w)
 	w->timers = timers_new();
 	rc = open_page(w);
 	if (rc == 0)
-		rc = arena_map(&w->arena, w->env->arena, w->env->arena_size,
-			w->fd_limit, w->env->first_number, &used);
-	if (rc == 0 && used)
-		rc = look_back(w);
+		rc = open_arena(w, &used);
 	if (rc < 0)
 		return rc;
 	w->took_over = used;
