@@ -4,6 +4,7 @@
 #include "arena/tx.h"
 #include "base/clock.h"
 #include "base/must.h"
+#include "worker/mishap.h"
 #include "worker/private.h"
 
 block_ref
@@ -14,6 +15,7 @@ output_encode(struct worker *w, const struct kind *k, uint32_t variant,
 	struct buf b = buf_over(mem, sizeof mem);
 	block_ref ref;
 
+	mishap_encode(e->text);
 	k->protocol->encode(e, &k->options, variant, &b);
 	if (b.len == 0)
 		return 0;
