@@ -58,6 +58,12 @@ queue_push(struct arena *a, const struct session *s, block_ref ref,
 	return 0;
 }
 
+block_ref
+queue_at(const struct arena *a, const struct session *s, uint32_t at)
+{
+	return ring_entries(a, s)[at % ring_capacity(s)];
+}
+
 unsigned
 queue_iov(const struct arena *a, const struct session *s, struct iovec *iov,
 	unsigned cap)

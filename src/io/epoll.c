@@ -141,9 +141,9 @@ epoll_watch(struct io *io, int fd, unsigned token, bool in, bool out)
 }
 
 static int
-epoll_client_add(struct io *io, int fd)
+epoll_client_add(struct io *io, int fd, bool read)
 {
-	return add(io, fd, KIND_CLIENT, 0, 0);
+	return add(io, fd, KIND_CLIENT, 0, read ? EPOLLIN : 0);
 }
 
 static void

@@ -76,9 +76,9 @@ io_watch(struct io *io, int fd, unsigned token, bool in, bool out)
 }
 
 int
-io_client_add(struct io *io, int fd)
+io_client_add(struct io *io, int fd, bool read)
 {
-	return io->engine->client_add(io, fd);
+	return io->engine->client_add(io, fd, read);
 }
 
 void

@@ -23,6 +23,8 @@ static struct event_kind {
 		{ .what = "malformed events", .burst = 50 } },
 	[LOG_KICK] = { "kick", LOG_LEVEL_NOTICE,
 		{ .what = "kick events", .burst = 50 } },
+	[LOG_SUSPECT] = { "suspect", LOG_LEVEL_WARNING,
+		{ .what = "suspect events", .burst = 50 } },
 	[LOG_CLOSE] = { "close", LOG_LEVEL_INFO,
 		{ .what = "close events", .burst = 200 } },
 };

@@ -7,10 +7,28 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define RAW_FLUSH_MS                                      \
  200u /* what may become a bare "exit" is not held longer \
        */
+
+/* The arena's is of the layout of another image: the master gave one of ours.
+ */
+static const struct conf *
+map_given(struct worker *w)
+{
+	const struct arena_head *h = w->arena.head;
+	const struct conf *conf = conf_map(w->env->conf);
+	int old = (int)h->conf_fd;
+
+	if (conf == NULL || old == w->env->conf)
+		return conf;
+	arena_store(&h->conf_generation, w->env->conf_generation);
+	arena_store(&h->conf_fd, w->env->conf);
+	(void)close(old);
+	return conf;
+}
 
 int
 config_open(struct worker *w)
@@ -24,7 +42,9 @@ config_open(struct worker *w)
 	}
 	w->conf = conf_map((int)h->conf_fd);
 	if (w->conf == NULL)
-		return -EPROTO;
+		w->conf = map_given(w);
+	if (w->conf == NULL)
+		return -EINVAL;
 	config_kinds_open(w);
 	config_apply(w);
 	return 0;

@@ -37,6 +37,15 @@ control_want(struct worker *w)
 }
 
 void
+control_poisoned(struct worker *w, const struct bus_frame *f)
+{
+	struct ctl_frame named = { f->sender, f->sequence, f->time_ms, f->room,
+		f->type };
+
+	answer(w, CTL_POISONED, 0, &named, sizeof named);
+}
+
+void
 control_listener_done(struct worker *w, uint32_t address)
 {
 	struct ctl_listener l = { .address = address };
@@ -290,6 +299,7 @@ dispatch(struct worker *w, const struct ctl_head *h, struct slice body, int *fd)
 {
 	struct slice rest = body;
 	struct ctl_number number = { 0 };
+	struct ctl_frame named;
 
 	switch ((enum ctl_type)h->type) {
 	case CTL_PREPARE:
@@ -324,6 +334,16 @@ dispatch(struct worker *w, const struct ctl_head *h, struct slice body, int *fd)
 		if (bus_get(&rest, &number, sizeof number))
 			do_kick(w, number.n, rest);
 		break;
+	case CTL_PARK:
+		w->exit_code = SLOT_EXIT_PARKED;
+		break;
+	case CTL_GO:
+		w->waits = false;
+		break;
+	case CTL_SKIP:
+		if (bus_get(&rest, &named, sizeof named))
+			poison_note(w, &named);
+		break;
 	case CTL_STOP:
 		(void)bus_get(&rest, &number, sizeof number);
 		worker_stop(w, "the server is stopping, goodbye", number.n, 0);
@@ -341,6 +361,8 @@ control_receive(struct worker *w)
 	struct ctl_head head;
 	struct slice body;
 
+	/* Descriptors come, and old ones go. */
+	arena_store(&w->arena.head->fd_in_flight, 1);
 	for (;;) {
 		int fd = -1;
 		int rc = ctl_recv(w->env->ctl, mem, true, &head, &body, &fd);

@@ -322,6 +322,21 @@ after(struct worker *w, const struct session *s, uint64_t id)
 		timers_set(w, s, TIMER_FLUSH, w->now_ms + flush_ms);
 }
 
+/* Before the receive: should a death come right after it, the kernel's count of
+ * what it handed out, less rx_base, is what lies in the area. */
+static void
+own_area(struct worker *w, const struct session *s)
+{
+	const struct arena_head *h = w->arena.head;
+
+	arena_store(&h->rx_session, 0);
+	arena_store(&h->rx_len, 0);
+	if (s == NULL)
+		return;
+	arena_store(&h->rx_base, s->rx_total);
+	arena_store(&h->rx_session, s->id);
+}
+
 void *
 input_area(void *arg, int fd, size_t *ret_len)
 {
@@ -333,7 +348,7 @@ input_area(void *arg, int fd, size_t *ret_len)
 		pause_fd(w, fd);
 		return NULL;
 	}
-	arena_store(&w->arena.head->rx_owner, fd + 1);
+	own_area(w, s);
 	*ret_len = ARENA_RX_BYTES;
 	return w->arena.rx;
 }
@@ -348,6 +363,7 @@ input_received(void *arg, int fd, size_t len)
 
 	if (s == NULL || s->state >= SESSION_FLUSHING)
 		return; /* it was said goodbye to: read away */
+	arena_store(&w->arena.head->rx_len, len);
 	id = s->id;
 	count(w, bytes_in, len);
 	w->fd[fd].last_ms = (uint32_t)w->now_ms;
@@ -357,8 +373,21 @@ input_received(void *arg, int fd, size_t len)
 	k = chunk_start(w, s);
 	k->in = slice_of(w->arena.rx, len);
 	run(k);
+	arena_store(&w->arena.head->rx_session, 0);
 	after(w, s, id);
-	arena_store(&w->arena.head->rx_owner, 0);
+}
+
+void
+input_take_over(
+	struct worker *w, const struct session *s, size_t at, size_t len)
+{
+	uint64_t id = s->id;
+	struct chunk *k = chunk_start(w, s);
+
+	k->in = slice_of(w->arena.rx + at, len);
+	run(k);
+	arena_store(&w->arena.head->rx_session, 0);
+	after(w, s, id);
 }
 
 /* A reset client is not waited for: what it had sent before is fetched. */

@@ -256,10 +256,10 @@ drop_queue(struct worker *w, const struct session *s)
 
 	tx_begin(&w->arena);
 	n = queue_drop(&w->arena, s);
-	tx_commit(&w->arena);
-	w->page->pending -= bytes - s->q_bytes;
 	if (n > 0 && s->state < SESSION_FLUSHING)
 		output_skip(w, s, 0, n);
+	tx_commit(&w->arena);
+	w->page->pending -= bytes - s->q_bytes;
 	return s->q_bytes < bytes;
 }
 

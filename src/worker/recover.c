@@ -1,104 +1,224 @@
-/* The descriptor table is the keeper's too, so nothing was closed by a death.
+/* The descriptor table is the keeper's too, so nothing was closed by a death:
+ * clients and messages wait in the kernel's buffers.  Each session goes on at
+ * the byte where the kernel says that the dead worker stopped.
  *
  * SPDX-License-Identifier: MIT */
 #include "worker/recover.h"
+#include "arena/queue.h"
 #include "arena/tx.h"
+#include "log/event.h"
 #include "log/log.h"
 #include "worker/private.h"
 
-#include <dirent.h>
-#include <stdlib.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A stream socket that does not listen can only be a client's: the links to
- * the master are SOCK_SEQPACKET and the log's is SOCK_DGRAM. */
+#define KILLS_BEFORE_LESS 3 /* SIGKILLs in a row: the OOM killer? */
+
+/* The C library's struct tcp_info ends before the fields that count; both
+ * headers cannot be had at once. */
+#define CLOSED     7 /* TCP_CLOSE */
+#define CLOSE_WAIT 8
+#define LAST_ACK   9
+#define CLOSING    11
+
+/* What the dead worker had on its descriptor may be closed and the number in
+ * use for something else. */
 static bool
-is_client_socket(int fd)
+has_its_socket(const struct session *s, int fd)
 {
-	int type = 0, listening = 1;
-	socklen_t len = sizeof type;
+	uint64_t cookie = 0;
+	socklen_t len = sizeof cookie;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == -1 ||
-		type != SOCK_STREAM)
-		return false;
-	len = sizeof listening;
-	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) ==
-		       0 &&
-	       !listening;
+	return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 &&
+	       cookie == s->cookie;
 }
 
-static unsigned
-close_strangers(const struct worker *w)
+static bool
+ask_tcp(int fd, struct tcp_info *ret)
 {
-	DIR *dir = opendir("/proc/self/fd");
-	struct dirent *d;
-	unsigned n = 0;
+	socklen_t len = sizeof *ret;
 
-	if (dir == NULL) {
-		log_warning("/proc/self/fd cannot be read: sockets of the "
-			    "worker before may stay open");
+	*ret = (struct tcp_info){ 0 };
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, ret, &len) == 0 &&
+	       len >= offsetof(struct tcp_info, tcpi_bytes_retrans) +
+			       sizeof ret->tcpi_bytes_retrans;
+}
+
+/* Bytes that write calls have handed to the kernel. */
+static uint64_t
+kernel_took(const struct tcp_info *t)
+{
+	return t->tcpi_bytes_sent - t->tcpi_bytes_retrans +
+	       t->tcpi_notsent_bytes;
+}
+
+/* Bytes that read calls have had from the kernel.  A FIN that came counts as
+ * one, read or not. */
+static uint64_t
+kernel_gave(int fd, const struct tcp_info *t)
+{
+	int unread = 0;
+	uint64_t fin = t->tcpi_state == CLOSE_WAIT ||
+		       t->tcpi_state == LAST_ACK || t->tcpi_state == CLOSING ||
+		       t->tcpi_state == CLOSED;
+	uint64_t came = t->tcpi_bytes_received;
+
+	if (ioctl(fd, SIOCINQ, &unread) == -1)
 		return 0;
-	}
-	while ((d = readdir(dir)) != NULL) {
-		int fd = atoi(d->d_name);
+	return came - fin - (uint64_t)unread;
+}
 
-		if (d->d_name[0] == '.' || fd <= STDERR_FILENO ||
-			fd == w->env->log || !is_client_socket(fd))
-			continue;
-		(void)shutdown(fd, SHUT_RDWR);
-		(void)close(fd);
-		n++;
-	}
-	(void)closedir(dir);
-	return n;
+/* A send may have gone out whose record did not.  UNIX sockets do not count: to
+ * them it is repeated. */
+static bool
+settle_output(struct worker *w, const struct session *s, int fd)
+{
+	struct tcp_info t;
+	uint64_t n;
+
+	if (s->q_bytes == 0 || s->flags & SESSION_LOCAL || !ask_tcp(fd, &t))
+		return true;
+	n = kernel_took(&t) - s->tx_total;
+	if (n > s->q_bytes)
+		return false;
+	tx_begin(&w->arena);
+	if (n > 0)
+		queue_sent(&w->arena, s, n);
+	tx_commit(&w->arena);
+	return true;
+}
+
+static bool
+is_heard(const struct session *s)
+{
+	if (s->state == SESSION_CLOSING)
+		return true;
+	return is_open(s) && s->held == 0 &&
+	       !(s->flags & (SESSION_WAITING | SESSION_EOF | SESSION_BROKEN));
 }
 
 static void
-forget_rooms(struct worker *w, const struct session *s)
+drop_torn(struct worker *w, const struct session *s, int fd, bool has_socket)
 {
-	const uint32_t *rooms = session_rooms(&w->arena, s);
-
-	for (uint32_t i = 0; i < s->n_rooms; i++) {
-		arena_store(&w->arena.room[rooms[i]].topic, 0);
-		arena_store(&w->arena.room[rooms[i]].id, 0);
-	}
+	log_error("the record of session %llx is damaged: it is closed",
+		(unsigned long long)s->id);
+	client_forget(w, s);
+	if (!has_socket)
+		return;
+	(void)shutdown(fd, SHUT_RDWR);
+	(void)close(fd);
 }
 
-/* The batch that was being filled, and one that may have been sent, speak for
- * sessions that the master has forgotten. */
 static void
-forget_batches(struct worker *w)
+adopt(struct worker *w, const struct session *s, int fd)
 {
-	const struct arena_head *h = w->arena.head;
-
-	arena_store(&h->out_frames, 0);
-	arena_store(&h->out_len, 0);
-	arena_store(&h->sealed_len, 0);
+	session_map_add(w, s);
+	w->page->clients++;
+	w->page->pending += s->q_bytes;
+	w->fd[fd].last_ms = (uint32_t)w->now_ms;
+	/* One that was reset has left the engine for good. */
+	if (!(s->flags & SESSION_BROKEN))
+		(void)io_client_add(w->io, fd, is_heard(s));
+	if (s->q_bytes > 0 || s->missed > 0 || s->state == SESSION_FLUSHING ||
+		s->flags & SESSION_HOPELESS)
+		output_dirty(w, fd);
+	if (s->state >= SESSION_FLUSHING)
+		client_left(w, s);
 }
 
 void
 recover_sessions(struct worker *w)
 {
-	unsigned n = 0, strangers;
-
-	for (uint64_t fd = 0; fd < w->arena.head->high_fd; fd++) {
-		const struct session *s = session_at(&w->arena, (int)fd);
+	for (uint64_t at = 0; at < w->arena.head->high_fd; at++) {
+		int fd = (int)at;
+		const struct session *s = session_at(&w->arena, fd);
+		bool has_socket;
 
 		if (s == NULL)
 			continue;
-		forget_rooms(w, s);
-		client_fault(w, s);
-		n++;
+		has_socket = has_its_socket(s, fd);
+		if (s->state == SESSION_TORN)
+			drop_torn(w, s, fd, has_socket);
+		else if (!has_socket)
+			client_forget(w, s); /* cut between close and free */
+		else if (!settle_output(w, s, fd))
+			drop_torn(w, s, fd, true);
+		else
+			adopt(w, s, fd);
 	}
-	strangers = close_strangers(w);
-	forget_batches(w);
-	arena_store(&w->arena.head->rx_owner, 0);
-	in_hand(w, HAND_NONE, 0, 0);
-	if (n + strangers > 0)
-		log_notice("closed %u clients of the worker before and %u "
-			   "connections not yet greeted",
-			n, strangers);
+	timers_idle_all(w);
+}
+
+static void
+close_suspect(struct worker *w)
+{
+	const struct session *s = session_find(w, w->suspect.session);
+	struct event e = { .type = EVENT_CLOSING,
+		.text = SLICE_LIT("what you sent made the server fail") };
+
+	if (s == NULL)
+		return;
+	client_log(w, LOG_SUSPECT, s, "", "text", slice_of(NULL, 0));
+	count(w, suspects_closed, 1);
+	if (w->suspect.mute)
+		client_end(w, s, SLICE_LIT("server fault"));
+	else if (uplink_room(w, 128))
+		client_quit(w, s, SLICE_LIT("server fault"), &e);
+}
+
+/* What was received and not handled lies in the receive area. */
+static void
+finish_receive(struct worker *w)
+{
+	const struct arena_head *h = w->arena.head;
+	const struct session *s = session_find(w, h->rx_session);
+	uint64_t len = h->rx_len, done;
+	struct tcp_info t;
+	int fd;
+
+	if (s == NULL || !is_open(s))
+		return;
+	fd = session_fd(&w->arena, s);
+	if (len == 0 && !(s->flags & SESSION_LOCAL) && ask_tcp(fd, &t))
+		len = kernel_gave(fd, &t) - h->rx_base;
+	done = s->rx_total - h->rx_base;
+	if (len <= ARENA_RX_BYTES && done < len)
+		input_take_over(w, s, done, len - done);
+}
+
+static void
+resume_all(struct worker *w)
+{
+	for (uint64_t fd = 0; fd < w->arena.head->high_fd; fd++) {
+		const struct session *s = session_at(&w->arena, (int)fd);
+
+		if (s == NULL || !is_open(s))
+			continue;
+		if (s->held != 0 || s->flags & (SESSION_EOF | SESSION_BROKEN))
+			input_resume(w, s);
+		else if (s->line != 0)
+			timers_set(w, s, TIMER_FLUSH, w->now_ms + 1);
+	}
+}
+
+void
+recover_go_on(struct worker *w)
+{
+	close_suspect(w);
+	if (w->arena.head->blame.kills >= KILLS_BEFORE_LESS)
+		output_budget(w);
+	finish_receive(w);
+	arena_store(&w->arena.head->rx_session, 0);
+	resume_all(w);
+	if (w->arena.head->fd_in_flight)
+		recover_fds(w);
+	sync_start(w);
 }
 
 static void
@@ -113,14 +233,15 @@ take_listeners(struct worker *w)
 		arena_store(&to->flags, from->shared ? LISTENER_SHARED : 0);
 		arena_store(&to->fd, from->fd);
 	}
+	arena_store(&w->arena.head->has_listeners, 1);
 }
 
 void
-recover_listeners(struct worker *w, bool used)
+recover_listeners(struct worker *w)
 {
 	const struct arena_head *h = w->arena.head;
 
-	if (!used) {
+	if (!h->has_listeners) {
 		take_listeners(w);
 		return;
 	}

@@ -195,3 +195,19 @@ uplink_connect(struct worker *w, const struct session *s)
 	memcpy(body.address, s->address, sizeof body.address);
 	append(w, &f, slice_of(&body, sizeof body));
 }
+
+void
+uplink_sync(struct worker *w, const struct bus_sync *range,
+	const uint64_t *session, size_t n)
+{
+	static char mem[BUS_BATCH_MAX];
+	struct buf b = buf_over(mem, sizeof mem);
+	struct bus_frame f = { .type = BUS_SYNC, .sender = range->first };
+
+	buf_add(&b, range, sizeof *range);
+	buf_add(&b, session, n * sizeof *session);
+	must(!b.over);
+	tx_begin(&w->arena);
+	append(w, &f, buf_slice(&b));
+	tx_commit(&w->arena);
+}

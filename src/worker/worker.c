@@ -1,5 +1,5 @@
 /* Starting is recovering: there is one way in.  Map the arena, roll back what
- * was cut, end what cannot be gone on with, rebuild what is derived, serve.  A
+ * was cut, find who is to blame, rebuild what is derived, say READY, go on.  A
  * first start is that way over an empty arena.
  *
  * SPDX-License-Identifier: MIT */
@@ -15,6 +15,7 @@
 #include "worker/recover.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,11 +70,9 @@ watched(void *arg, unsigned token, bool readable, bool writable)
 		control_receive(w);
 		break;
 	case WATCH_KEEPER:
-		/* Without it the next death would take every client along. */
-		log_notice("the keeper is gone: leaving");
-		(void)io_watch(
-			w->io, w->keeper_pidfd, WATCH_KEEPER, false, false);
-		worker_stop(w, FAULT_TEXT, ORPHAN_MS, 70);
+		/* Without one the next death would take every client along. */
+		log_notice("the keeper is gone: handing over to a new one");
+		w->exit_code = SLOT_EXIT_HANDOVER;
 		break;
 	}
 }
@@ -136,6 +135,15 @@ descriptor_limit(void)
 	return l.rlim_cur > 1048576 ? 1048576 : (unsigned)l.rlim_cur;
 }
 
+/* A used arena: what is derived of it, and what its end was about. */
+static int
+look_back(struct worker *w)
+{
+	int rc = blame(w);
+
+	return rc < 0 ? rc : arena_recount(&w->arena);
+}
+
 static int
 open_all(struct worker *w)
 {
@@ -152,20 +160,21 @@ open_all(struct worker *w)
 	if (rc == 0)
 		rc = arena_map(&w->arena, w->env->arena, w->env->arena_size,
 			w->fd_limit, w->env->first_number, &used);
+	if (rc == 0 && used)
+		rc = look_back(w);
 	if (rc < 0)
 		return rc;
+	w->took_over = used;
 	w->chat = chat_new(&w->arena, &sink);
 	rc = config_open(w);
 	if (rc < 0)
 		return rc;
-	if (used)
-		recover_sessions(w);
-	chat_free(&w->chat);
-	w->chat = chat_new(&w->arena, &sink);
-	config_apply(w);
-	recover_listeners(w, used);
+	recover_listeners(w);
 	config_listeners(w);
-	return open_engine(w);
+	rc = open_engine(w);
+	if (rc == 0)
+		recover_sessions(w);
+	return rc;
 }
 
 void
@@ -240,8 +249,10 @@ turn(struct worker *w)
 	output_budget(w);
 	output_flush_all(w);
 	accept_review(w);
+	sync_go_on(w);
 	if (!w->bus_gone)
 		uplink_send(w);
+	arena_store(&w->arena.head->fd_in_flight, 0);
 	count(w, turns, 1);
 	w->page->heartbeat_ms = clock_mono_ms();
 }
@@ -252,10 +263,50 @@ all_left(const struct worker *w)
 	return w->page->clients == 0 || w->now_ms >= w->stop_at_ms;
 }
 
+/* The master decides between this worker and the image before it. */
+static void
+wait_for_go(struct worker *w)
+{
+	struct pollfd p[] = { { .fd = w->env->ctl, .events = POLLIN },
+		{ .fd = w->keeper_pidfd, .events = POLLIN } };
+
+	w->waits = true;
+	while (w->waits && w->exit_code < 0 && !w->bus_gone) {
+		if (poll(p, 2, -1) == -1 && errno != EINTR)
+			w->exit_code = 71;
+		if (p[1].revents != 0)
+			w->exit_code = 70; /* the master has decided */
+		else if (p[0].revents != 0)
+			control_receive(w);
+	}
+}
+
+static void
+note_takeover(struct worker *w)
+{
+	uint64_t us = (clock_mono_ns() - w->env->died_ns) / 1000;
+
+	count(w, takeovers, 1);
+	w->page->takeover_us = us;
+	log_notice("took over %llu clients, %llu us after the end of the "
+		   "worker before",
+		(unsigned long long)w->page->clients, (unsigned long long)us);
+}
+
 static int
 serve(struct worker *w)
 {
 	control_ready(w);
+	if (w->env->waits_for_go)
+		wait_for_go(w);
+	if (w->took_over && w->exit_code < 0) {
+		/* A frame that another slot has named may be the next one. */
+		control_receive(w);
+		recover_go_on(w);
+		if (w->env->died != SLOT_DIED_FIRST)
+			note_takeover(w);
+	}
+	blame_served(w);
 	while (w->exit_code < 0) {
 		turn(w);
 		if (w->stopping && all_left(w))
@@ -294,9 +345,18 @@ worker_run(struct slot_env *env, uint64_t generation, int keeper_pidfd)
 	if (rc >= 0)
 		return rc;
 	rc = open_all(&w);
+	if (rc == -EPROTO || rc == -ECANCELED) {
+		recover_give_up(&w);
+		return SLOT_EXIT_GIVEN_UP;
+	}
 	if (rc < 0) {
 		log_error("cannot start: %s", strerror(-rc));
-		return rc == -EPROTO ? 78 : 71;
+		return rc == -EINVAL ? SLOT_EXIT_REFUSED : 71;
 	}
-	return serve(&w);
+	rc = serve(&w);
+	/* This process becomes the new keeper's parent, and its memory that
+	 * one's. */
+	if (rc == SLOT_EXIT_HANDOVER)
+		arena_unmap(&w.arena);
+	return rc;
 }
