@@ -2,6 +2,7 @@
 #include "arena/arena.h"
 #include "arena/heap.h"
 #include "arena/tx.h"
+#include "base/fault.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -96,6 +97,7 @@ roll_back(struct arena *a)
 			return -EPROTO;
 		memcpy(a->base + u->offset, &u->old, 8);
 		arena_fence();
+		FAULT(rollback_word);
 	}
 	arena_store(&h->undo_count, 0);
 	return 0;

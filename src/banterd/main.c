@@ -1,6 +1,7 @@
 /* main.c - the command line of banterd; hands the worker to the master.
  *
  * SPDX-License-Identifier: MIT */
+#include "base/fault.h"
 #include "base/version.h"
 #include "conf/conf.h"
 #include "master/master.h"
@@ -184,12 +185,16 @@ main(int argc, char **argv)
 			.ready_fd = -1,
 			.arena_size = worker_arena_size },
 	};
+	const char *wrong;
 	int code;
 
 	/* Tables that grow with the clients are mapped, and grown by moving
 	 * pages: on the heap each doubling would leave a hole behind. */
 	(void)mallopt(M_MMAP_THRESHOLD, 16384);
 	fill_standard_fds();
+	wrong = fault_init();
+	if (wrong != NULL)
+		return usage_error(wrong);
 	code = parse(&c, argc, argv);
 	if (code >= 0)
 		return code;

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT */
 #include "keeper/keeper.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
 
 #include <errno.h>
@@ -57,7 +58,8 @@ report(const struct keeper *k, enum keeper_message_type type, pid_t pid,
 		.status = status };
 
 	/* A master that is gone cannot be told; poll() shows it next. */
-	(void)!send(k->env->keeper_ctl, &m, sizeof m, MSG_NOSIGNAL);
+	(void)!FAULT_CALL(keeper_report,
+		send(k->env->keeper_ctl, &m, sizeof m, MSG_NOSIGNAL));
 }
 
 static pid_t
@@ -72,8 +74,10 @@ static void
 spawn(struct keeper *k, uint64_t generation)
 {
 	k->generation = generation;
-	k->pid = clone_worker(k);
+	k->pid = FAULT_CALL(keeper_clone, clone_worker(k));
 	if (k->pid == 0) {
+		fault_role("worker", k->env->slot);
+		FAULT(worker_born);
 		int code = k->worker(k->env, generation, k->self);
 
 		/* Without exit handlers: they are the master's. */
@@ -84,7 +88,9 @@ spawn(struct keeper *k, uint64_t generation)
 		report(k, KEEPER_FAILED, 0, errno);
 		return;
 	}
-	k->pidfd = (int)syscall(SYS_pidfd_open, k->pid, 0);
+	FAULT(keeper_cloned);
+	k->pidfd = FAULT_CALL(
+		keeper_pidfd, (int)syscall(SYS_pidfd_open, k->pid, 0));
 	report(k, KEEPER_SPAWNED, k->pid, 0);
 }
 
@@ -96,6 +102,7 @@ reap(struct keeper *k)
 
 	if (pid != k->pid)
 		return;
+	FAULT(keeper_reaped);
 	fd_close(&k->pidfd);
 	k->pid = 0;
 	k->env->died = status;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/keeper_fork.h"
 
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/notify.h"
 #include "base/title.h"
@@ -93,6 +94,8 @@ child(struct master *m, struct slot_env *env, pid_t parent)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(MASTER_EXIT_INTERNAL);
+	fault_role("keeper", env->slot);
+	FAULT(keeper_child);
 	close_others(env);
 	notify_forget();
 	title_set("banterd: keeper %u", env->slot);
@@ -108,7 +111,7 @@ pid_t
 keeper_fork(struct master *m, struct slot_env *env)
 {
 	pid_t parent = getpid();
-	pid_t pid = fork();
+	pid_t pid = FAULT_CALL(keeper_fork, fork());
 
 	if (pid == 0)
 		child(m, env, parent);

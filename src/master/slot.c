@@ -2,6 +2,7 @@
 #include "master/slot.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "bus/wire.h"
 #include "keeper/keeper.h"
@@ -71,8 +72,10 @@ make_pair(int fd[2], bool roomy)
 {
 	int size = BUS_SNDBUF;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC,
-		    0, fd) == -1)
+	if (FAULT_CALL(lines_pair,
+		    socketpair(AF_UNIX,
+			    SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+			    fd)) == -1)
 		return -errno;
 	for (unsigned i = 0; roomy && i < 2; i++)
 		if (setsockopt(fd[i], SOL_SOCKET, SO_SNDBUF, &size,
@@ -234,9 +237,10 @@ slot_spawn(struct slot *s)
 	struct keeper_message m = { .type = KEEPER_SPAWN,
 		.generation = s->generation + 1 };
 
-	if (send(s->keeper_ctl, &m, sizeof m, MSG_NOSIGNAL | MSG_DONTWAIT) ==
-		-1)
+	if (FAULT_CALL(spawn_send, send(s->keeper_ctl, &m, sizeof m,
+					   MSG_NOSIGNAL | MSG_DONTWAIT)) == -1)
 		return -errno;
+	FAULT(spawn_sent);
 	s->generation++;
 	s->phase = SLOT_STARTING;
 	s->alive_ms = clock_mono_ms();

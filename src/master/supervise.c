@@ -2,6 +2,7 @@
 #include "master/supervise.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "keeper/keeper.h"
 #include "log/log.h"
@@ -185,6 +186,7 @@ worker_gone(struct slot *s, pid_t pid, int status)
 {
 	bool was_ready;
 
+	FAULT(worker_gone);
 	/* READY may wait in the line: the death came by another. */
 	if (!s->killed)
 		ctl_link_read(s);
@@ -224,7 +226,7 @@ worker_spawned(struct slot *s, pid_t pid)
 	s->abort_ms = 0;
 	/* It fails when the worker has died and was reaped already: its
 	 * keeper tells next. */
-	s->worker_pidfd = pidfd_open(pid, 0);
+	s->worker_pidfd = FAULT_CALL(worker_pidfd, pidfd_open(pid, 0));
 	log_debug("worker %u: pid %d, generation %" PRIu64, s->number, (int)pid,
 		s->generation);
 }
@@ -263,7 +265,8 @@ supervise_keeper_read(struct slot *s)
 {
 	while (s->keeper_ctl >= 0) {
 		struct keeper_message k;
-		ssize_t n = recv(s->keeper_ctl, &k, sizeof k, MSG_DONTWAIT);
+		ssize_t n = FAULT_CALL(keeper_read,
+			recv(s->keeper_ctl, &k, sizeof k, MSG_DONTWAIT));
 
 		if (n == sizeof k) {
 			keeper_said(s, &k);
@@ -350,6 +353,7 @@ supervise_ready(struct slot *s)
 {
 	if (s->phase != SLOT_STARTING)
 		return false;
+	FAULT(worker_ready);
 	s->phase = SLOT_READY;
 	backoff_ready(&s->backoff);
 	share_ready(s);

@@ -8,6 +8,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "arena/tx.h"
+#include "base/fault.h"
 #include "log/log.h"
 #include "worker/private.h"
 #include "worker/recover.h"
@@ -124,8 +125,11 @@ blame(struct worker *w)
 	} else if (is_kill(died)) {
 		killed(w, &was, &now, idle);
 	}
+	FAULT(blame_found);
 	arena_copy(&w->arena, &h->blame, &now, sizeof now);
+	FAULT(blame_noted);
 	clear_hand(w);
+	FAULT(blame_done);
 	if (now.crashes < CRASHES_MAX)
 		return 0;
 	log_error("%d workers of this slot have crashed in a row and done "

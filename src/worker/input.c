@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: MIT */
 #include "arena/heap.h"
 #include "arena/tx.h"
+#include "base/fault.h"
 #include "base/must.h"
 #include "log/event.h"
 #include "worker/private.h"
@@ -164,6 +165,7 @@ hold(struct chunk *k)
 	if (arena_keep(a, &k->s->held, k->in) < 0)
 		arena_set(a, &k->s->flags, k->s->flags | SESSION_BROKEN);
 	arena_set(a, &k->s->held_at, 0);
+	FAULT(input_held);
 	arena_set(a, &k->s->rx_total, k->s->rx_total + k->in.len);
 	tx_commit(a);
 }
@@ -218,19 +220,23 @@ step(struct chunk *k)
 	size_t before = in.len;
 
 	in_hand(w, HAND_INPUT, s->id, s->rx_total);
+	FAULT(input_step);
 	tx_begin(&w->arena);
 	status = kind->protocol->input(&k->c, &kind->options, &in, &r, &reply);
 	must(in.len < before || status != PROTO_MORE);
 	k->in = slice_skip(k->in, before - in.len);
 	consumed(k, before - in.len);
 	chunk_save(k);
+	FAULT(input_read);
 	/* Also what asks for nothing: it is handled, and may be answered. */
 	if (status != PROTO_MORE)
 		flood_pay(w, s);
 	handle(k, status, &r, &reply);
 	/* /time changes the state behind the protocol's back. */
 	k->c.state = s->proto_state;
+	FAULT(input_handled);
 	tx_commit(&w->arena);
+	FAULT(input_done);
 	client_log_all(w);
 	in_hand(w, HAND_NONE, 0, 0);
 	return verb_finish(w, s, k->id);
@@ -289,6 +295,7 @@ flush_line(struct worker *w, const struct session *s)
 		&k->c, &kind->options, s->flags & SESSION_EOF, &r);
 	chunk_save(k);
 	handle(k, status, &r, NULL);
+	FAULT(input_flushed);
 	tx_commit(&w->arena);
 	client_log_all(w);
 	in_hand(w, HAND_NONE, 0, 0);
@@ -335,6 +342,7 @@ own_area(struct worker *w, const struct session *s)
 		return;
 	arena_store(&h->rx_base, s->rx_total);
 	arena_store(&h->rx_session, s->id);
+	FAULT(input_owned);
 }
 
 void *
@@ -364,6 +372,7 @@ input_received(void *arg, int fd, size_t len)
 	if (s == NULL || s->state >= SESSION_FLUSHING)
 		return; /* it was said goodbye to: read away */
 	arena_store(&w->arena.head->rx_len, len);
+	FAULT(input_noted);
 	id = s->id;
 	count(w, bytes_in, len);
 	w->fd[fd].last_ms = (uint32_t)w->now_ms;
@@ -373,6 +382,7 @@ input_received(void *arg, int fd, size_t len)
 	k = chunk_start(w, s);
 	k->in = slice_of(w->arena.rx, len);
 	run(k);
+	FAULT(input_over);
 	arena_store(&w->arena.head->rx_session, 0);
 	after(w, s, id);
 }

@@ -6,6 +6,7 @@
 #include "worker/recover.h"
 #include "arena/queue.h"
 #include "arena/tx.h"
+#include "base/fault.h"
 #include "log/event.h"
 #include "log/log.h"
 #include "worker/private.h"
@@ -90,6 +91,7 @@ settle_output(struct worker *w, const struct session *s, int fd)
 	tx_begin(&w->arena);
 	if (n > 0)
 		queue_sent(&w->arena, s, n);
+	FAULT(recover_settle);
 	tx_commit(&w->arena);
 	return true;
 }
@@ -143,6 +145,7 @@ recover_sessions(struct worker *w)
 		if (s == NULL)
 			continue;
 		has_socket = has_its_socket(s, fd);
+		FAULT(recover_session);
 		if (s->state == SESSION_TORN)
 			drop_torn(w, s, fd, has_socket);
 		else if (!has_socket)
@@ -213,11 +216,15 @@ recover_go_on(struct worker *w)
 	close_suspect(w);
 	if (w->arena.head->blame.kills >= KILLS_BEFORE_LESS)
 		output_budget(w);
+	FAULT(recover_closed);
 	finish_receive(w);
+	FAULT(recover_received);
 	arena_store(&w->arena.head->rx_session, 0);
 	resume_all(w);
+	FAULT(recover_resumed);
 	if (w->arena.head->fd_in_flight)
 		recover_fds(w);
+	FAULT(recover_sorted);
 	sync_start(w);
 }
 

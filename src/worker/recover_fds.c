@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "arena/tx.h"
+#include "base/fault.h"
 #include "log/log.h"
 #include "worker/private.h"
 #include "worker/recover.h"
@@ -155,6 +156,7 @@ take_in(struct worker *w, int fd)
 	if (!w->suspect.accepted && listener < ARENA_LISTENERS &&
 		uplink_room(w, 512) &&
 		getpeername(fd, (struct sockaddr *)&from, &len) == 0) {
+		FAULT(recover_accept);
 		accept_client(w, listener, fd, &from, len);
 		return;
 	}

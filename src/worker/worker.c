@@ -8,6 +8,7 @@
 #include "arena/heap.h"
 #include "arena/tx.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/xalloc.h"
 #include "log/log.h"
@@ -140,8 +141,10 @@ descriptor_limit(void)
 static int
 look_back(struct worker *w)
 {
-	int rc = blame(w);
+	int rc;
 
+	FAULT(takeover_mapped);
+	rc = blame(w);
 	return rc < 0 ? rc : arena_recount(&w->arena);
 }
 
@@ -188,6 +191,7 @@ open_all(struct worker *w)
 	recover_listeners(w);
 	config_listeners(w);
 	rc = open_engine(w);
+	FAULT(start_engine);
 	if (rc == 0)
 		recover_sessions(w);
 	return rc;
@@ -265,6 +269,7 @@ turn(struct worker *w)
 	output_budget(w);
 	output_flush_all(w);
 	accept_review(w);
+	FAULT(turn_end);
 	sync_go_on(w);
 	if (!w->bus_gone)
 		uplink_send(w);
@@ -312,7 +317,9 @@ note_takeover(struct worker *w)
 static int
 serve(struct worker *w)
 {
+	FAULT(start_ready);
 	control_ready(w);
+	FAULT(start_said);
 	if (w->env->waits_for_go)
 		wait_for_go(w);
 	if (w->took_over && w->exit_code < 0) {
@@ -323,6 +330,7 @@ serve(struct worker *w)
 			note_takeover(w);
 	}
 	blame_served(w);
+	FAULT(start_served);
 	while (w->exit_code < 0) {
 		turn(w);
 		if (w->stopping && all_left(w))
