@@ -223,6 +223,7 @@ slot_open(struct slot *s)
 		lines_close(&l, 0);
 		return rc;
 	}
+	s->line_ended = false;
 	s->bus = l.bus[0];
 	s->ctl = l.ctl[0];
 	s->keeper_ctl = l.keeper[0];
