@@ -144,6 +144,7 @@ look_back(struct worker *w)
 	int rc;
 
 	FAULT(takeover_mapped);
+	w->strays = w->arena.head->fd_in_flight != 0;
 	rc = blame(w);
 	return rc < 0 ? rc : arena_recount(&w->arena);
 }
@@ -258,8 +259,10 @@ turn(struct worker *w)
 		log_error("waiting for events: %s", strerror(-rc));
 		w->exit_code = 71;
 	}
-	if (w->now_ms - began >= BEAT_MS)
+	if (w->now_ms - began >= BEAT_MS) {
 		heap_trim(&w->arena);
+		recover_close_engine(w);
+	}
 	timers_run(w);
 	if (w->bus_gone && !w->stopping)
 		orphan(w);
