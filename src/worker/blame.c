@@ -4,7 +4,7 @@
  * A crash (SIGSEGV and the like) is the doing of whom it served: that session
  * is closed at once; a frame is tried once more and then skipped.  A SIGKILL is
  * mostly an administrator's or the kernel's, so all is tried again; only what
- * is in hand at two of them, with nothing done between, is suspected.
+ * is in hand at two of them in a row is suspected.
  *
  * SPDX-License-Identifier: MIT */
 #include "arena/tx.h"
@@ -97,8 +97,12 @@ killed(struct worker *w, const struct arena_blame *was, struct arena_blame *now,
 {
 	now->crashes = 0;
 	now->kills = idle ? was->kills + 1 : 1;
-	if (idle && is_session(now->kind) && now->kind == was->kind &&
-		now->session == was->session && now->position == was->position)
+	if (now->kind != was->kind || now->session != was->session ||
+		now->position != was->position)
+		return;
+	/* A place in the input is passed once; to be killed twice right there
+	 * is no chance, whatever was done for others between. */
+	if (now->kind == HAND_INPUT || (idle && is_session(now->kind)))
 		suspect(w, now);
 }
 

@@ -206,6 +206,13 @@ slow_down(struct worker *w, const struct session *s)
 	return true;
 }
 
+/* Where in all that the client has sent. */
+static uint64_t
+place(const struct chunk *k)
+{
+	return k->s->rx_total - (k->held ? k->in.len : 0);
+}
+
 /* One request.  True: go on. */
 static bool
 step(struct chunk *k)
@@ -219,7 +226,7 @@ step(struct chunk *k)
 	struct slice in = window(k);
 	size_t before = in.len;
 
-	in_hand(w, HAND_INPUT, s->id, s->rx_total);
+	in_hand(w, HAND_INPUT, s->id, place(k));
 	FAULT(input_step);
 	tx_begin(&w->arena);
 	status = kind->protocol->input(&k->c, &kind->options, &in, &r, &reply);

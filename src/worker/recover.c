@@ -6,8 +6,8 @@
 #include "worker/recover.h"
 #include "arena/queue.h"
 #include "arena/tx.h"
-#include "base/fd.h"
 #include "base/fault.h"
+#include "base/fd.h"
 #include "log/event.h"
 #include "log/log.h"
 #include "worker/private.h"
@@ -170,10 +170,13 @@ close_suspect(struct worker *w)
 		return;
 	client_log(w, LOG_SUSPECT, s, "", "text", slice_of(NULL, 0));
 	count(w, suspects_closed, 1);
-	if (w->suspect.mute)
-		client_end(w, s, SLICE_LIT("server fault"));
-	else if (uplink_room(w, 128))
+	if (!w->suspect.mute && uplink_room(w, 128)) {
 		client_quit(w, s, SLICE_LIT("server fault"), &e);
+		return;
+	}
+	/* Ended without a word, as soon as there is room on the bus. */
+	arena_store(&s->flags, s->flags | SESSION_HOPELESS);
+	output_dirty(w, session_fd(&w->arena, s));
 }
 
 /* What was received and not handled lies in the receive area. */

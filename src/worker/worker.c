@@ -328,6 +328,7 @@ serve(struct worker *w)
 	if (w->took_over && w->exit_code < 0) {
 		/* A frame that another slot has named may be the next one. */
 		control_receive(w);
+		blame_served(w);
 		recover_go_on(w);
 		if (w->env->died != SLOT_DIED_FIRST)
 			note_takeover(w);
