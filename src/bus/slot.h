@@ -91,6 +91,8 @@ struct slot_env {
 	int bus, ctl;   /* the slot's ends */
 	int keeper_ctl; /* the keeper's own line to the master */
 	int arena;      /* memfd of arena_size bytes */
+	int arena_new;  /* -1, or an empty memfd for this image's layout: the
+			 * worker converts the arena into it */
 	int page;       /* memfd of one struct slot_page */
 	int conf;       /* sealed memfd: the configuration */
 	uint64_t conf_generation;

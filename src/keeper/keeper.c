@@ -2,11 +2,17 @@
  * the pidfd of its worker.  Everything that it opens is in the table that it
  * shares, so it opens as little as it can and closes it by number.
  *
+ * When it dies its worker is what still holds the table.  The worker ends its
+ * turn and makes the next keeper, a child of the master like the one before.
+ *
  * SPDX-License-Identifier: MIT */
 #include "keeper/keeper.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/fd.h"
+#include "base/title.h"
+#include "keeper/become.h"
+#include "log/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +21,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -70,19 +76,71 @@ clone_worker(const struct keeper *k)
 	return (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
 }
 
+static int keep(struct keeper *k);
+
+/* In the new keeper, with the memory of the worker that made it. */
+static _Noreturn void
+inherit(struct keeper *k)
+{
+	fault_role("keeper", k->env->slot);
+	become_heir();
+	k->pidfd = -1;
+	k->pid = 0;
+	k->self = become_keeper(k->env);
+	if (k->self < 0)
+		_exit(1);
+	k->env->died = SLOT_DIED_UNKNOWN;
+	k->env->died_ns = clock_mono_ns();
+	report(k, KEEPER_HERE, getpid(), 0);
+	_exit(keep(k));
+}
+
+/* In a worker that has ended its turn: the exit code. */
+static int
+hand_over(struct keeper *k)
+{
+	pid_t pid;
+
+	if (k->fork_only) {
+		/* The next one would be this process's child. */
+		log_error("without clone() there is no other keeper");
+		return SLOT_EXIT_GIVEN_UP;
+	}
+	pid = (pid_t)syscall(
+		SYS_clone, CLONE_FILES | CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+	if (pid == 0)
+		inherit(k);
+	if (pid > 0)
+		return SLOT_EXIT_HANDOVER;
+	log_error("another keeper cannot be cloned: %s", strerror(errno));
+	return SLOT_EXIT_GIVEN_UP;
+}
+
+static _Noreturn void
+work(struct keeper *k)
+{
+	int code;
+
+	fault_role("worker", k->env->slot);
+	FAULT(worker_born);
+	/* Said here, not by the keeper: that may be killed before it can, and
+	 * then the master would know of no worker to wait for. */
+	report(k, KEEPER_SPAWNED, getpid(), 0);
+	title_set("banterd: worker %u", k->env->slot);
+	code = k->worker(k->env, k->generation, k->self);
+	if (code == SLOT_EXIT_HANDOVER)
+		code = hand_over(k);
+	/* Without exit handlers: they are the master's. */
+	_exit(code);
+}
+
 static void
 spawn(struct keeper *k, uint64_t generation)
 {
 	k->generation = generation;
 	k->pid = FAULT_CALL(keeper_clone, clone_worker(k));
-	if (k->pid == 0) {
-		fault_role("worker", k->env->slot);
-		FAULT(worker_born);
-		int code = k->worker(k->env, generation, k->self);
-
-		/* Without exit handlers: they are the master's. */
-		_exit(code);
-	}
+	if (k->pid == 0)
+		work(k);
 	if (k->pid == -1) {
 		k->pid = 0;
 		report(k, KEEPER_FAILED, 0, errno);
@@ -91,7 +149,6 @@ spawn(struct keeper *k, uint64_t generation)
 	FAULT(keeper_cloned);
 	k->pidfd = FAULT_CALL(
 		keeper_pidfd, (int)syscall(SYS_pidfd_open, k->pid, 0));
-	report(k, KEEPER_SPAWNED, k->pid, 0);
 }
 
 static void
@@ -136,6 +193,24 @@ see_off(struct keeper *k)
 	return 0;
 }
 
+static int
+keep(struct keeper *k)
+{
+	for (;;) {
+		struct pollfd p[2] = {
+			{ .fd = k->env->keeper_ctl, .events = POLLIN },
+			{ .fd = k->pidfd, .events = POLLIN },
+		};
+
+		if (poll(p, 2, -1) == -1 && errno != EINTR)
+			return 1;
+		if (p[1].revents != 0)
+			reap(k);
+		if (p[0].revents != 0 && !hear(k))
+			return see_off(k);
+	}
+}
+
 int
 keeper_run(struct slot_env *env, slot_worker_fn *worker)
 {
@@ -143,21 +218,9 @@ keeper_run(struct slot_env *env, slot_worker_fn *worker)
 	const char *fork_only = getenv("BANTER_TEST_FORK");
 
 	k.fork_only = fork_only != NULL && *fork_only == '1';
-	k.self = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	if (k.self == -1)
+	k.self = become_keeper(env);
+	if (k.self < 0)
 		return 1;
 	size_table();
-	for (;;) {
-		struct pollfd p[2] = {
-			{ .fd = env->keeper_ctl, .events = POLLIN },
-			{ .fd = k.pidfd, .events = POLLIN },
-		};
-
-		if (poll(p, 2, -1) == -1 && errno != EINTR)
-			return 1;
-		if (p[1].revents != 0)
-			reap(&k);
-		if (p[0].revents != 0 && !hear(&k))
-			return see_off(&k);
-	}
+	return keep(&k);
 }

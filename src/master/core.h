@@ -84,6 +84,15 @@ struct slot {
 	bool late;         /* misses heart-beats */
 	uint64_t abort_ms; /* SIGABRT was sent then; 0: not */
 	bool killed;       /* SIGKILL was sent */
+
+	/* orphan.h */
+	bool orphaned;      /* from the first sign of the keeper's death on */
+	bool line_ended;    /* nobody holds the other end of keeper_ctl */
+	pid_t old_keeper;   /* dead, not reaped; keeper is the new one, or 0 */
+	uint64_t orphan_ms; /* deadline */
+	bool end_known;     /* of the worker, with what follows */
+	int end_status;
+	bool end_ready;
 };
 
 enum stop_phase {

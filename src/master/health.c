@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/notify.h"
 #include "log/log.h"
+#include "master/orphan.h"
 #include "master/slot.h"
 #include "master/supervise.h"
 
@@ -18,10 +19,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define QUIET_MS  250 /* worth a look whether it is stopped */
-#define LATE_MS   1800
-#define ABORT_MS  2000 /* for the core */
-#define ORPHAN_MS 5000 /* for the goodbye */
+#define QUIET_MS 250 /* worth a look whether it is stopped */
+#define LATE_MS  1800
+#define ABORT_MS 2000 /* for the core */
 
 static uint64_t
 load(const uint64_t *word)
@@ -53,8 +53,8 @@ state_of(pid_t pid)
 	return end[2];
 }
 
-static bool
-is_stopped(const struct slot *s)
+bool
+health_is_stopped(const struct slot *s)
 {
 	char state = state_of(s->worker);
 
@@ -98,7 +98,7 @@ examine(struct slot *s, uint64_t now)
 	s->late = now > since + LATE_MS;
 	if (!s->stopped && now <= since + QUIET_MS)
 		return;
-	note_stopped(s, is_stopped(s));
+	note_stopped(s, health_is_stopped(s));
 	if (s->stopped) {
 		/* The time that it stood still does not count. */
 		s->alive_ms = now;
@@ -108,27 +108,10 @@ examine(struct slot *s, uint64_t now)
 	}
 }
 
-void
-health_orphaned(struct slot *s)
-{
-	s->abort_ms = clock_mono_ms() + ORPHAN_MS - ABORT_MS;
-}
-
-static void
-examine_orphan(struct slot *s, uint64_t now)
-{
-	if (s->abort_ms > now || now - s->abort_ms < ABORT_MS || s->killed)
-		return;
-	log_error("worker %u (pid %d) did not end after its keeper: sending "
-		  "SIGKILL",
-		s->number, (int)s->worker);
-	supervise_kill(s);
-}
-
 static bool
 is_good(const struct slot *s)
 {
-	return s->phase == SLOT_READY && s->keeper != 0 && !s->late &&
+	return s->phase == SLOT_READY && !s->orphaned && !s->late &&
 	       !s->stopped && s->abort_ms == 0 && load(&s->page->full) == 0;
 }
 
@@ -156,9 +139,9 @@ health_steer_anew(struct master *m)
 void
 health_look(struct slot *s)
 {
-	if (s->worker == 0 || s->keeper == 0 || s->m->stop != STOP_NO)
+	if (s->worker == 0 || s->orphaned || s->m->stop != STOP_NO)
 		return;
-	note_stopped(s, is_stopped(s));
+	note_stopped(s, health_is_stopped(s));
 	health_steer(s->m);
 }
 
@@ -180,11 +163,11 @@ on_tick(void *arg)
 	for (unsigned i = 0; i < m->n_slots; i++) {
 		struct slot *s = &m->slot[i];
 
-		if (s->worker == 0)
+		if (m->stop != STOP_NO)
 			continue;
-		if (s->keeper == 0)
-			examine_orphan(s, now);
-		else if (m->stop == STOP_NO)
+		if (s->orphaned)
+			orphan_tick(s, now);
+		else if (s->worker != 0)
 			examine(s, now);
 	}
 	if (m->stop == STOP_NO)

@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define CONTROL_NAME "control.sock"
@@ -235,5 +236,7 @@ master_main(const struct master_options *o, slot_worker_fn *worker)
 			return code;
 	}
 	signals_block();
+	/* A worker outlives its keeper, and is then ours to reap. */
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	return run_daemon(&m);
 }

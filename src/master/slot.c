@@ -125,6 +125,7 @@ fill_env(const struct slot *s, const struct lines *l, uint64_t arena_size,
 	env->ctl = l->ctl[1];
 	env->keeper_ctl = l->keeper[1];
 	env->arena = l->arena;
+	env->arena_new = -1;
 	env->page = s->page_fd;
 	env->conf = s->m->conf_fd;
 	env->conf_generation = s->m->conf_generation;
@@ -222,6 +223,7 @@ slot_open(struct slot *s)
 		lines_close(&l, 0);
 		return rc;
 	}
+	s->line_ended = false;
 	s->bus = l.bus[0];
 	s->ctl = l.ctl[0];
 	s->keeper_ctl = l.keeper[0];

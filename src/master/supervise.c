@@ -9,6 +9,7 @@
 #include "master/ctl_link.h"
 #include "master/health.h"
 #include "master/hub.h"
+#include "master/orphan.h"
 #include "master/reload.h"
 #include "master/slot.h"
 
@@ -25,8 +26,6 @@
 #define LONG_WAIT_MS   2000 /* the slot's places are given to others */
 #define BROKE_AGAIN_MS 10000
 
-static void schedule(struct slot *s, bool was_ready);
-
 bool
 supervise_is_busy(const struct slot *s)
 {
@@ -34,8 +33,8 @@ supervise_is_busy(const struct slot *s)
 	       s->phase == SLOT_READY;
 }
 
-static void
-start_worker(struct slot *s)
+void
+supervise_start_worker(struct slot *s)
 {
 	int rc = 0;
 
@@ -53,7 +52,7 @@ start_worker(struct slot *s)
 	}
 	if (rc < 0) {
 		s->failed_first = true;
-		schedule(s, false);
+		supervise_schedule(s, false);
 		ready_check(s->m);
 	}
 }
@@ -63,11 +62,11 @@ on_respawn(void *arg)
 {
 	struct slot *s = arg;
 
-	start_worker(s);
+	supervise_start_worker(s);
 }
 
-static void
-schedule(struct slot *s, bool was_ready)
+void
+supervise_schedule(struct slot *s, bool was_ready)
 {
 	uint64_t now = clock_mono_ms();
 	uint64_t at =
@@ -85,9 +84,7 @@ describe(int status, char *text, size_t cap)
 {
 	const char *name;
 
-	if (status == SLOT_DIED_UNKNOWN) {
-		(void)snprintf(text, cap, "ended after its keeper");
-	} else if (WIFSIGNALED(status)) {
+	if (WIFSIGNALED(status)) {
 		name = sigabbrev_np(WTERMSIG(status));
 		(void)snprintf(text, cap, "was killed by SIG%s%s",
 			name ? name : "?",
@@ -129,9 +126,8 @@ forget_worker(struct slot *s)
 	reload_slot_gone(s);
 }
 
-/* With its descriptor table the slot's clients are gone. */
-static void
-slot_lost(struct slot *s)
+void
+supervise_lost(struct slot *s)
 {
 	hub_slot_reset(s->m->hub, s->number, SLICE_LIT("server fault"));
 	slot_close_lines(s);
@@ -145,7 +141,7 @@ death_of(const struct slot *s, int status)
 		return SLOT_DEATH_HUNG;
 	if (s->killed)
 		return SLOT_DEATH_BROKE;
-	if (status < 0 || !WIFSIGNALED(status))
+	if (!WIFSIGNALED(status))
 		return SLOT_DEATH_EXITED;
 	return WTERMSIG(status) == SIGKILL ? SLOT_DEATH_KILLED
 					   : SLOT_DEATH_CRASHED;
@@ -164,11 +160,10 @@ give_up(struct slot *s)
 		(void)kill(s->keeper, SIGKILL); /* not reaped yet */
 }
 
-static bool
-exited_with(int status, enum slot_exit code)
+bool
+supervise_exited_with(int status, enum slot_exit code)
 {
-	return status >= 0 && WIFEXITED(status) &&
-	       WEXITSTATUS(status) == (int)code;
+	return WIFEXITED(status) && WEXITSTATUS(status) == (int)code;
 }
 
 static void
@@ -182,7 +177,19 @@ refuse(struct slot *s)
 }
 
 static void
-worker_gone(struct slot *s, pid_t pid, int status)
+count_death(struct slot *s, pid_t pid, int status)
+{
+	log_death(s, pid, status);
+	if (s->m->stop != STOP_NO)
+		return;
+	s->deaths++;
+	s->deaths_by[death_of(s, status)]++;
+	if (s->phase != SLOT_READY)
+		s->failed_first = true;
+}
+
+bool
+supervise_worker_ended(struct slot *s, pid_t pid, int status)
 {
 	bool was_ready;
 
@@ -192,29 +199,41 @@ worker_gone(struct slot *s, pid_t pid, int status)
 		ctl_link_read(s);
 	ctl_link_drop(s);
 	was_ready = s->phase == SLOT_READY;
-	log_death(s, pid, status);
-	if (s->m->stop == STOP_NO) {
-		s->deaths++;
-		s->deaths_by[death_of(s, status)]++;
-	}
+	if (supervise_exited_with(status, SLOT_EXIT_HANDOVER))
+		log_info("worker %u (pid %d, generation %" PRIu64
+			 ") has made another keeper",
+			s->number, (int)pid, s->generation);
+	else
+		count_death(s, pid, status);
 	forget_worker(s);
-	if (s->m->stop != STOP_NO) {
-		s->phase = SLOT_DOWN;
-		stop_step(s->m);
-		return;
-	}
-	if (!was_ready)
-		s->failed_first = true;
-	if (s->keeper == 0)
-		slot_lost(s);
-	if (exited_with(status, SLOT_EXIT_REFUSED))
+	return was_ready;
+}
+
+void
+supervise_go_on(struct slot *s, int status, bool was_ready)
+{
+	if (supervise_exited_with(status, SLOT_EXIT_REFUSED))
 		refuse(s);
 	else if (s->keeper != 0 &&
-		 (s->giving_up || exited_with(status, SLOT_EXIT_GIVEN_UP)))
+		 (s->giving_up ||
+			 supervise_exited_with(status, SLOT_EXIT_GIVEN_UP)))
 		give_up(s);
 	else
-		schedule(s, was_ready);
+		supervise_schedule(s, was_ready);
 	ready_check(s->m);
+}
+
+static void
+worker_gone(struct slot *s, pid_t pid, int status)
+{
+	bool was_ready = supervise_worker_ended(s, pid, status);
+
+	if (s->m->stop == STOP_NO) {
+		supervise_go_on(s, status, was_ready);
+		return;
+	}
+	s->phase = SLOT_DOWN;
+	stop_step(s->m);
 }
 
 static void
@@ -248,12 +267,15 @@ keeper_said(struct slot *s, const struct keeper_message *k)
 			strerror(k->status));
 		s->failed_first = true;
 		if (s->m->stop == STOP_NO) {
-			schedule(s, false);
+			supervise_schedule(s, false);
 		} else {
 			s->phase = SLOT_DOWN;
 			stop_step(s->m);
 		}
 		ready_check(s->m);
+		break;
+	case KEEPER_HERE:
+		orphan_here(s, k->pid);
 		break;
 	default:
 		break;
@@ -274,66 +296,40 @@ supervise_keeper_read(struct slot *s)
 		}
 		if (n == -1 && (errno == EAGAIN || errno == EINTR))
 			return;
-		/* End of file, or our own mistake; its death comes by
-		 * SIGCHLD. */
+		/* End of file, or our own mistake; deaths come by SIGCHLD. */
 		loop_del(s->m->loop, s->keeper_ctl);
+		orphan_line_ended(s);
 		return;
 	}
 }
 
-static void
-on_orphan_end(void *arg, uint32_t events)
+void
+supervise_log_keeper(const struct slot *s, int status)
 {
-	struct slot *s = arg;
-
-	(void)events;
-	worker_gone(s, s->worker, SLOT_DIED_UNKNOWN);
-}
-
-/* The worker sees its keeper's end, says goodbye and goes; until then it holds
- * the slot's listeners and its end of the bus. */
-static void
-keeper_gone(struct slot *s, int status)
-{
-	struct master *m = s->m;
 	char how[64];
 
-	supervise_keeper_read(s); /* what it said last */
-	s->keeper = 0;
-	if (m->stop != STOP_NO && s->worker == 0) {
-		slot_close_lines(s);
-		s->phase = SLOT_DOWN;
-		stop_step(m);
-		return;
-	}
 	describe(status, how, sizeof how);
-	if (!s->giving_up)
-		log_error("keeper %u %s", s->number, how);
-	if (s->worker == 0) {
-		bool given_up = s->giving_up;
+	log_error("keeper %u %s", s->number, how);
+}
 
-		loop_timer_clear(&s->respawn);
-		slot_lost(s);
-		if (s->phase != SLOT_REFUSED)
-			schedule(s, given_up);
-	} else if (s->worker_pidfd < 0 ||
-		   loop_add(m->loop, s->worker_pidfd, EPOLLIN, on_orphan_end,
-			   s) < 0) {
-		worker_gone(s, s->worker, SLOT_DIED_UNKNOWN);
-	} else {
-		health_orphaned(s);
-	}
+static bool
+find_dead(struct master *m, pid_t pid, int status)
+{
+	for (unsigned i = 0; i < m->n_slots; i++)
+		if (orphan_reaped(&m->slot[i], pid, status))
+			return true;
+	return false;
 }
 
 void
 supervise_reaped(struct master *m, pid_t pid, int status)
 {
+	if (find_dead(m, pid, status) || reload_reaped(m, pid))
+		return;
+	/* A worker or a keeper of whom a line tells that was not read yet. */
 	for (unsigned i = 0; i < m->n_slots; i++)
-		if (m->slot[i].keeper == pid) {
-			keeper_gone(&m->slot[i], status);
-			return;
-		}
-	if (!reload_reaped(m, pid))
+		supervise_keeper_read(&m->slot[i]);
+	if (!find_dead(m, pid, status))
 		log_debug("reaped pid %d, which is none of ours", (int)pid);
 }
 
@@ -392,7 +388,7 @@ supervise_retry(struct master *m)
 {
 	for (unsigned i = 0; i < m->n_slots; i++)
 		if (m->slot[i].phase == SLOT_REFUSED)
-			start_worker(&m->slot[i]);
+			supervise_start_worker(&m->slot[i]);
 }
 
 static bool
@@ -415,7 +411,7 @@ supervise_start(struct master *m)
 	srandom((unsigned)clock_mono_ns());
 	for (unsigned i = 0; i < m->n_slots; i++) {
 		m->slot[i].backoff.unthrottled = unthrottled;
-		start_worker(&m->slot[i]);
+		supervise_start_worker(&m->slot[i]);
 	}
 	health_start(m);
 }

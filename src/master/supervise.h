@@ -29,6 +29,18 @@ void supervise_violation(struct slot *s);
 /* The configuration is new: slots whose worker had refused it try again. */
 void supervise_retry(struct master *m);
 
+/* For orphan.c: the pieces of a death.  What is left of a worker is read, its
+ * end is logged and counted, and it is forgotten; the result: it was READY. */
+bool supervise_worker_ended(struct slot *s, pid_t pid, int status);
+/* With its descriptor table the slot's clients are gone. */
+void supervise_lost(struct slot *s);
+/* What comes after a worker's end: a start now or later, or none. */
+void supervise_go_on(struct slot *s, int status, bool was_ready);
+void supervise_schedule(struct slot *s, bool was_ready);
+void supervise_start_worker(struct slot *s); /* at once */
+void supervise_log_keeper(const struct slot *s, int status);
+bool supervise_exited_with(int status, enum slot_exit code);
+
 /* Is there a worker, or will there be one without our doing? */
 bool supervise_is_busy(const struct slot *s);
 

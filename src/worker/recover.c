@@ -6,6 +6,7 @@
 #include "worker/recover.h"
 #include "arena/queue.h"
 #include "arena/tx.h"
+#include "base/fd.h"
 #include "base/fault.h"
 #include "log/event.h"
 #include "log/log.h"
@@ -222,7 +223,7 @@ recover_go_on(struct worker *w)
 	arena_store(&w->arena.head->rx_session, 0);
 	resume_all(w);
 	FAULT(recover_resumed);
-	if (w->arena.head->fd_in_flight)
+	if (w->strays)
 		recover_fds(w);
 	FAULT(recover_sorted);
 	sync_start(w);
@@ -268,13 +269,26 @@ recover_listeners(struct worker *w)
 }
 
 void
-recover_engine(struct worker *w, const int fds[IO_ENGINE_FDS])
+recover_close_engine(struct worker *w)
 {
 	for (int i = 0; i < IO_ENGINE_FDS; i++) {
-		const int64_t *kept = &w->arena.head->engine_fd[i];
+		const int64_t *dead = &w->arena.head->dead_engine_fd[i];
+		int fd = (int)*dead;
 
-		if (*kept >= 0)
-			(void)close((int)*kept);
-		arena_store(kept, fds[i]);
+		/* First: a number that is closed may be used anew. */
+		arena_store(dead, -1);
+		fd_close(&fd);
+	}
+}
+
+void
+recover_engine(struct worker *w, const int fds[IO_ENGINE_FDS])
+{
+	const struct arena_head *h = w->arena.head;
+
+	recover_close_engine(w);
+	for (int i = 0; i < IO_ENGINE_FDS; i++) {
+		arena_store(&h->dead_engine_fd[i], h->engine_fd[i]);
+		arena_store(&h->engine_fd[i], fds[i]);
 	}
 }

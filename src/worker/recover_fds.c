@@ -50,7 +50,7 @@ is_named(const struct worker *w, int fd)
 		fd == h->prepared_fd || session_at(&w->arena, fd) != NULL)
 		return true;
 	for (unsigned i = 0; i < ARENA_ENGINE_FDS; i++)
-		if (fd == h->engine_fd[i])
+		if (fd == h->engine_fd[i] || fd == h->dead_engine_fd[i])
 			return true;
 	for (unsigned i = 0; i < ARENA_LISTENERS; i++)
 		if (fd == h->listener[i].fd)
@@ -168,7 +168,6 @@ void
 recover_fds(struct worker *w)
 {
 	each_unnamed(w, take_in);
-	arena_store(&w->arena.head->fd_in_flight, 0);
 }
 
 static void

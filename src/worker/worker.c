@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "worker/worker.h"
+#include "arena/convert.h"
 #include "arena/heap.h"
 #include "arena/tx.h"
 #include "base/clock.h"
@@ -143,8 +144,27 @@ look_back(struct worker *w)
 	int rc;
 
 	FAULT(takeover_mapped);
+	w->strays = w->arena.head->fd_in_flight != 0;
 	rc = blame(w);
 	return rc < 0 ? rc : arena_recount(&w->arena);
+}
+
+/* The arena to work in, after an upgrade maybe one of another layout. */
+static int
+open_arena(struct worker *w, bool *ret_used)
+{
+	const struct slot_env *env = w->env;
+	int fd = env->arena_new >= 0 ? env->arena_new : env->arena;
+	int rc = 0;
+
+	if (fd == env->arena_new && arena_is_empty(fd))
+		rc = arena_convert(env->arena, fd, w->fd_limit);
+	if (rc == 0)
+		rc = arena_map(&w->arena, fd, arena_size(w->fd_limit),
+			w->fd_limit, env->first_number, ret_used);
+	if (rc == 0 && *ret_used)
+		rc = look_back(w);
+	return rc;
 }
 
 static int
@@ -161,10 +181,7 @@ open_all(struct worker *w)
 	w->timers = timers_new();
 	rc = open_page(w);
 	if (rc == 0)
-		rc = arena_map(&w->arena, w->env->arena, w->env->arena_size,
-			w->fd_limit, w->env->first_number, &used);
-	if (rc == 0 && used)
-		rc = look_back(w);
+		rc = open_arena(w, &used);
 	if (rc < 0)
 		return rc;
 	w->took_over = used;
@@ -242,8 +259,10 @@ turn(struct worker *w)
 		log_error("waiting for events: %s", strerror(-rc));
 		w->exit_code = 71;
 	}
-	if (w->now_ms - began >= BEAT_MS)
+	if (w->now_ms - began >= BEAT_MS) {
 		heap_trim(&w->arena);
+		recover_close_engine(w);
+	}
 	timers_run(w);
 	if (w->bus_gone && !w->stopping)
 		orphan(w);
