@@ -70,7 +70,8 @@ static unsigned n_rules;
 static struct counts *counts;
 static const char *my_role = "master";
 static unsigned my_slot;
-static const char *report_path;
+static char report_path[512]; /* a copy: a process's title is written over its
+			       * environment */
 
 static bool
 take_point(struct rule *r, const char *name)
@@ -184,11 +185,13 @@ fault_init(void)
 {
 	const char *text = getenv("BANTER_FAULT");
 	const char *path = getenv("BANTER_FAULT_COUNTS");
+	const char *report = getenv("BANTER_FAULT_REPORT");
 	const char *wrong;
 
 	fault_armed = false;
 	n_rules = 0;
-	report_path = getenv("BANTER_FAULT_REPORT");
+	(void)snprintf(report_path, sizeof report_path, "%s",
+		report != NULL ? report : "");
 	if (text == NULL && path == NULL)
 		return NULL;
 	wrong = take_rules(text != NULL ? text : "");
@@ -210,12 +213,12 @@ fault_role(const char *role, unsigned slot)
 /* Opened anew each time: a descriptor that stays would be closed by the keeper,
  * or be one more in a table that tests count. */
 static void
-report(const struct rule *r)
+report_strike(const struct rule *r)
 {
 	char line[160], action[32];
 	int n, fd;
 
-	if (report_path == NULL)
+	if (*report_path == '\0')
 		return;
 	fd = open(report_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
 	if (fd == -1)
@@ -268,7 +271,7 @@ strike(enum fault_point point)
 
 	if (r == NULL)
 		return NULL;
-	report(r);
+	report_strike(r);
 	if (r->action == ACT_KILL)
 		(void)raise(SIGKILL);
 	if (r->action == ACT_ABORT)

@@ -316,12 +316,19 @@ is_idle(const struct session *s, uint64_t id)
 	       !(s->flags & SESSION_WAITING);
 }
 
+void
+input_await_flush(struct worker *w, const struct session *s)
+{
+	uint32_t flush_ms = w->arena.head->kind[s->kind].flush_after_ms;
+
+	if (s->line != 0 && flush_ms > 0)
+		timers_set(w, s, TIMER_FLUSH, w->now_ms + flush_ms);
+}
+
 /* All that has come is handled: is there an unfinished line, or an end? */
 static void
 after(struct worker *w, const struct session *s, uint64_t id)
 {
-	uint32_t flush_ms;
-
 	if (!is_idle(s, id))
 		return;
 	if (s->flags & SESSION_EOF) {
@@ -331,9 +338,7 @@ after(struct worker *w, const struct session *s, uint64_t id)
 			finish(w, s);
 		return;
 	}
-	flush_ms = w->arena.head->kind[s->kind].flush_after_ms;
-	if (s->line != 0 && flush_ms > 0)
-		timers_set(w, s, TIMER_FLUSH, w->now_ms + flush_ms);
+	input_await_flush(w, s);
 }
 
 /* Before the receive: should a death come right after it, the kernel's count of

@@ -172,6 +172,8 @@ void input_resume(struct worker *w, const struct session *s);
 void input_take_over(
 	struct worker *w, const struct session *s, size_t at, size_t len);
 void input_flush(struct worker *w, const struct session *s);
+/* An unfinished line of such a client is taken for whole after a while. */
+void input_await_flush(struct worker *w, const struct session *s);
 void input_pause_all_over(struct worker *w);
 /* Nobody is read now: the bus, or memory, is full. */
 bool input_is_paused(const struct worker *w);

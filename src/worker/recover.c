@@ -209,8 +209,8 @@ resume_all(struct worker *w)
 			continue;
 		if (s->held != 0 || s->flags & (SESSION_EOF | SESSION_BROKEN))
 			input_resume(w, s);
-		else if (s->line != 0)
-			timers_set(w, s, TIMER_FLUSH, w->now_ms + 1);
+		else
+			input_await_flush(w, s);
 	}
 }
 
