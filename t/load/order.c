@@ -19,19 +19,30 @@ struct entry {
 struct room {
 	struct entry *entry;
 	uint32_t n, cap;
+	uint32_t *highest; /* number of each of its sources in the order */
 };
 
 static struct room *rooms;
 static unsigned searches;
 
+static void *
+zeroed(size_t size)
+{
+	return memset(load_grow(NULL, size), 0, size);
+}
+
 static struct room *
 room_of(const struct load *l, const struct client *c)
 {
-	if (!rooms) {
-		rooms = load_grow(NULL, (l->o.rooms + 1) * sizeof(*rooms));
-		memset(rooms, 0, (l->o.rooms + 1) * sizeof(*rooms));
-	}
-	return &rooms[load_room(l, c->id)];
+	struct room *r;
+
+	if (!rooms)
+		rooms = zeroed((l->o.rooms + 1) * sizeof(*rooms));
+	r = &rooms[load_room(l, c->id)];
+	if (!r->highest)
+		r->highest = zeroed((load_sources(l) / load_stride(l) + 1) *
+				    sizeof(*r->highest));
+	return r;
 }
 
 static bool
@@ -82,11 +93,11 @@ unexpected(struct load *l, struct client *c, struct room *r, struct entry e)
 {
 	uint32_t found;
 
-	if (searches++ == SEARCHES || searches > SEARCHES) {
-		searches = SEARCHES + 1;
+	if (searches >= SEARCHES) {
 		l->t.disordered++;
 		return;
 	}
+	searches++;
 	found = find(r, e);
 	if (found == r->n && c->sees_own) {
 		put_between(l, c, r, e);
@@ -102,9 +113,13 @@ unexpected(struct load *l, struct client *c, struct room *r, struct entry e)
 static void
 sees_all(struct load *l, struct client *c, struct room *r, struct entry e)
 {
-	if (c->at == r->n)
+	uint32_t *highest = &r->highest[e.source / load_stride(l)];
+
+	if (c->at == r->n && e.number > *highest) {
 		insert(r, r->n, e);
-	if (same(r->entry[c->at], e))
+		*highest = e.number;
+	}
+	if (c->at < r->n && same(r->entry[c->at], e))
 		c->at++;
 	else
 		unexpected(l, c, r, e);
@@ -163,8 +178,10 @@ order_shown(struct load *l, struct client *c, unsigned source, uint32_t number)
 void
 order_free(struct load *l)
 {
-	for (unsigned i = 0; rooms && i <= l->o.rooms; i++)
+	for (unsigned i = 0; rooms && i <= l->o.rooms; i++) {
 		free(rooms[i].entry);
+		free(rooms[i].highest);
+	}
 	free(rooms);
 	rooms = NULL;
 }
