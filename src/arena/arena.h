@@ -220,9 +220,9 @@ struct arena_head {
 	uint64_t quota;
 	uint64_t conf_generation;
 	int64_t conf_fd, prepared_fd;
-	int64_t engine_fd[ARENA_ENGINE_FDS]; /* of the worker; -1 */
+	int64_t engine_fd[ARENA_ENGINE_FDS];      /* of the worker; -1 */
 	int64_t dead_engine_fd[ARENA_ENGINE_FDS]; /* of one before it */
-	uint64_t has_listeners;              /* those of the fork were taken */
+	uint64_t has_listeners; /* those of the fork were taken */
 	struct arena_blame blame;
 	struct arena_skip skip[ARENA_SKIPS]; /* a ring */
 	uint64_t n_skips;                    /* ever noted */

@@ -93,8 +93,9 @@ show_slots(struct commands *c, struct control_request *r,
 static void
 show_deaths(struct control_request *r, const struct figures_table *t)
 {
-	control_table(r, "of_slot\tdeaths\tkilled\tcrashed\thung\tbroke\texited\t"
-			 "takeovers\tlast_us\tsuspects\tskipped");
+	control_table(r,
+		"of_slot\tdeaths\tkilled\tcrashed\thung\tbroke\texited\t"
+		"takeovers\tlast_us\tsuspects\tskipped");
 	for (unsigned i = 0; i < t->n_slots; i++) {
 		const uint64_t *v = t->value[i];
 

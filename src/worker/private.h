@@ -92,7 +92,7 @@ struct worker {
 	uint64_t stop_at_ms;
 	int exit_code; /* -1: go on */
 	bool took_over;
-	bool strays; /* the table may have what no record names */
+	bool strays;         /* the table may have what no record names */
 	bool waits;          /* for CTL_GO */
 	uint64_t skip_frame; /* by number: it has ended two workers; 0: none */
 	struct sync *sync;   /* what the registry is still to be told */
