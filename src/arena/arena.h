@@ -19,14 +19,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ARENA_MAGIC   0x62616e74u
-#define ARENA_VERSION 2
+#define ARENA_MAGIC 0x62616e74u
+
+/* The layout before this one is what an upgrade converts from: convert.h.  A
+ * test build can have it as its own, so that there is something to convert. */
+#define ARENA_PREVIOUS_VERSION  1
+#define ARENA_PREVIOUS_UNDO_MAX 8192
+#define ARENA_PREVIOUS_ROOMS    65536u
+
+#ifndef BANTER_TEST_PREVIOUS
+# define ARENA_VERSION 2
 /* The longest transactions: a greeting with a motd of 4,095 lines, and the end
  * of a client of 1,024 rooms. */
-#define ARENA_UNDO_MAX   16384
+# define ARENA_UNDO_MAX 16384
+# define ARENA_ROOMS    131072u
+#else
+# define ARENA_VERSION  ARENA_PREVIOUS_VERSION
+# define ARENA_UNDO_MAX ARENA_PREVIOUS_UNDO_MAX
+# define ARENA_ROOMS    ARENA_PREVIOUS_ROOMS
+#endif
 #define ARENA_RX_BYTES   8160u /* of one receive: held back, it fills a block */
 #define ARENA_BUS_BYTES  16384u /* of one bus datagram */
-#define ARENA_ROOMS      131072u
 #define ARENA_HEAP_BYTES (UINT64_C(2) << 30)
 #define ARENA_LISTENERS  128
 #define ARENA_ENGINE_FDS 4
@@ -207,8 +220,9 @@ struct arena_head {
 	uint64_t quota;
 	uint64_t conf_generation;
 	int64_t conf_fd, prepared_fd;
-	int64_t engine_fd[ARENA_ENGINE_FDS]; /* of the worker before; -1 */
-	uint64_t has_listeners;              /* those of the fork were taken */
+	int64_t engine_fd[ARENA_ENGINE_FDS];      /* of the worker; -1 */
+	int64_t dead_engine_fd[ARENA_ENGINE_FDS]; /* of one before it */
+	uint64_t has_listeners; /* those of the fork were taken */
 	struct arena_blame blame;
 	struct arena_skip skip[ARENA_SKIPS]; /* a ring */
 	uint64_t n_skips;                    /* ever noted */

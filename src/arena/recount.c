@@ -7,6 +7,7 @@
 #include "arena/queue.h"
 #include "arena/record.h"
 #include "arena/tx.h"
+#include "base/fault.h"
 #include "base/xalloc.h"
 
 #include <errno.h>
@@ -272,6 +273,7 @@ arena_recount(struct arena *a)
 	c.marked = xcalloc(N_SPANS, sizeof *c.marked);
 	c.room = xcalloc((ARENA_ROOMS + 63) / 64, sizeof *c.room);
 	count_all(&c);
+	FAULT(recount_counted);
 	if (!c.damaged)
 		free_spans(&c);
 	free(c.marked);

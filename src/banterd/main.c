@@ -2,6 +2,8 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "arena/arena.h"
+#include "arena/convert.h"
+#include "base/fault.h"
 #include "base/version.h"
 #include "conf/conf.h"
 #include "keeper/keeper.h"
@@ -224,14 +226,19 @@ main(int argc, char **argv)
 			.ready_fd = -1,
 			.argv = argv,
 			.arena_size = worker_arena_size,
-			.arena_version = ARENA_VERSION },
+			.arena_version = ARENA_VERSION,
+			.arena_can_convert = arena_can_use },
 	};
+	const char *wrong;
 	int code;
 
 	/* Tables that grow with the clients are mapped, and grown by moving
 	 * pages: on the heap each doubling would leave a hole behind. */
 	(void)mallopt(M_MMAP_THRESHOLD, 16384);
 	fill_standard_fds();
+	wrong = fault_init();
+	if (wrong != NULL)
+		return usage_error(wrong);
 	code = parse(&c, argc, argv);
 	if (code >= 0)
 		return code;

@@ -99,6 +99,8 @@ struct slot_env {
 	int bus, ctl;   /* the slot's ends */
 	int keeper_ctl; /* the keeper's own line to the master */
 	int arena;      /* memfd of arena_size bytes */
+	int arena_new;  /* -1, or an empty memfd for this image's layout: the
+			 * worker converts the arena into it */
 	int page;       /* memfd of one struct slot_page */
 	int conf;       /* sealed memfd: the configuration */
 	uint64_t conf_generation;
@@ -113,10 +115,6 @@ struct slot_env {
 	int32_t master;    /* its pid */
 	unsigned n_listeners;
 	struct slot_listener listener[SLOT_LISTENERS_MAX];
-	int arena_new; /* memfd for an arena of this image's
-			* layout, to be made of the one in `arena`, which is of
-			* another; -1: it is of this one */
-	uint64_t arena_new_size;
 };
 
 /* What the keeper's child runs.  generation counts the slot's workers from 1;

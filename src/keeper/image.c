@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "keeper/image.h"
 
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/pack.h"
 #include "keeper/become.h"
@@ -13,20 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define MAGIC     "BNTRKEEP"
 #define EXIT_EXEC 127
-
-static uint64_t
-size_of(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == -1 ? 0 : (uint64_t)st.st_size;
-}
 
 static void
 fill(struct slot_env *env, const struct keeper_message *m, const int *fd)
@@ -36,10 +28,8 @@ fill(struct slot_env *env, const struct keeper_message *m, const int *fd)
 	env->keeper_ctl = fd[at++];
 	env->arena_new = -1;
 	env->waits_for_go = false;
-	if (m->flags & KEEPER_ARENA) {
+	if (m->flags & KEEPER_ARENA)
 		env->arena_new = fd[at++];
-		env->arena_new_size = size_of(env->arena_new);
-	}
 	if (m->flags & KEEPER_CONF) {
 		env->conf = fd[at++];
 		env->conf_generation = m->generation;
@@ -83,7 +73,8 @@ go_on_as(unsigned slot, int image, int memory, int old_line)
 	(void)fd_set_cloexec(old_line, true);
 	(void)snprintf(name, sizeof name, "banterd: keeper %u", slot);
 	(void)snprintf(number, sizeof number, "%d", memory);
-	(void)syscall(SYS_execveat, image, "", argv, environ, AT_EMPTY_PATH);
+	(void)FAULT_CALL(image_exec,
+		syscall(SYS_execveat, image, "", argv, environ, AT_EMPTY_PATH));
 	fail("it cannot be executed", errno);
 }
 

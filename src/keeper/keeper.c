@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: MIT */
 #include "keeper/keeper.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/title.h"
 #include "keeper/become.h"
@@ -24,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -64,7 +66,8 @@ report(const struct keeper *k, enum keeper_message_type type, pid_t pid,
 		.status = status };
 
 	/* A master that is gone cannot be told; poll() shows it next. */
-	(void)keeper_send(k->env->keeper_ctl, &m, NULL, 0);
+	if (FAULT_ERR(keeper_report) == 0)
+		(void)keeper_send(k->env->keeper_ctl, &m, NULL, 0);
 }
 
 static pid_t
@@ -81,6 +84,7 @@ static int keep(struct keeper *k);
 static _Noreturn void
 inherit(struct keeper *k)
 {
+	fault_role("keeper", k->env->slot);
 	become_heir();
 	k->pidfd = -1;
 	k->pid = 0;
@@ -119,6 +123,8 @@ work(struct keeper *k)
 {
 	int code;
 
+	fault_role("worker", k->env->slot);
+	FAULT(worker_born);
 	/* Said here, not by the keeper: that may be killed before it can, and
 	 * then the master would know of no worker to wait for. */
 	report(k, KEEPER_SPAWNED, getpid(), 0);
@@ -134,7 +140,7 @@ static void
 spawn(struct keeper *k, uint64_t generation)
 {
 	k->generation = generation;
-	k->pid = clone_worker(k);
+	k->pid = FAULT_CALL(keeper_clone, clone_worker(k));
 	if (k->pid == 0)
 		work(k);
 	if (k->pid == -1) {
@@ -142,7 +148,9 @@ spawn(struct keeper *k, uint64_t generation)
 		report(k, KEEPER_FAILED, 0, errno);
 		return;
 	}
-	k->pidfd = (int)syscall(SYS_pidfd_open, k->pid, 0);
+	FAULT(keeper_cloned);
+	k->pidfd = FAULT_CALL(
+		keeper_pidfd, (int)syscall(SYS_pidfd_open, k->pid, 0));
 }
 
 static void
@@ -153,6 +161,7 @@ reap(struct keeper *k)
 
 	if (pid != k->pid)
 		return;
+	FAULT(keeper_reaped);
 	fd_close(&k->pidfd);
 	k->pid = 0;
 	k->env->died = status;
@@ -177,11 +186,14 @@ exec_image(
 static void
 adopt_arena(struct slot_env *env)
 {
+	struct stat st;
+
 	if (env->arena_new < 0)
 		return;
 	(void)close(env->arena);
 	env->arena = env->arena_new;
-	env->arena_size = env->arena_new_size;
+	if (fstat(env->arena, &st) == 0)
+		env->arena_size = (uint64_t)st.st_size;
 	env->arena_new = -1;
 }
 
@@ -266,5 +278,7 @@ keeper_resume(int *memory, slot_worker_fn *worker)
 		(void)fprintf(stderr, "banterd: --keeper: %s\n", why);
 		return SLOT_EXIT_REFUSED;
 	}
+	fault_role("keeper", env.slot);
+	FAULT(image_resumed);
 	return start(&env, worker);
 }

@@ -59,7 +59,9 @@ put_quoted(struct buf *b, const char *key, struct slice value)
 static void
 emit(enum log_level level, const struct buf *b)
 {
-	if (level == LOG_LEVEL_NOTICE)
+	if (level == LOG_LEVEL_WARNING)
+		log_warning("%.*s", (int)b->len, b->p);
+	else if (level == LOG_LEVEL_NOTICE)
 		log_notice("%.*s", (int)b->len, b->p);
 	else
 		log_info("%.*s", (int)b->len, b->p);

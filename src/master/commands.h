@@ -63,11 +63,15 @@ enum command_slot_state {
 	COMMAND_SLOT_STOPPING
 };
 
+/* In the order of enum slot_death. */
+#define COMMAND_DEATHS 5
+
 struct command_slot {
 	enum command_slot_state state;
 	pid_t keeper, worker; /* 0: none */
 	uint64_t generation;
 	uint64_t deaths;
+	uint64_t deaths_by[COMMAND_DEATHS];
 	uint64_t since_ms; /* wall clock: this worker's start; 0: none */
 	const struct slot_page *page; /* borrowed; NULL before it exists */
 };

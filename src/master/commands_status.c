@@ -102,6 +102,29 @@ show_slots(struct commands *c, struct control_request *r,
 			show_slot(r, i + 1, &s, t->value[i]);
 }
 
+/* What the slot's clients have come through. */
+static void
+show_deaths(struct control_request *r, const struct figures_table *t)
+{
+	control_table(r,
+		"of_slot\tdeaths\tkilled\tcrashed\thung\tbroke\texited\t"
+		"takeovers\tlast_us\tsuspects\tskipped");
+	for (unsigned i = 0; i < t->n_slots; i++) {
+		const uint64_t *v = t->value[i];
+
+		control_row(r);
+		control_number(r, i + 1);
+		control_number(r, v[FIGURE_DEATHS]);
+		for (unsigned by = 0; by < COMMAND_DEATHS; by++)
+			control_number(r, v[FIGURE_DEATHS_BY + by]);
+		control_number(r, figures_counter(v, "takeovers"));
+		control_number(r, v[FIGURE_TAKEOVER]);
+		control_number(r, figures_counter(v, "suspects_closed"));
+		control_number(r, figures_counter(v, "frames_skipped"));
+		control_row_end(r);
+	}
+}
+
 static void
 show_counter(struct control_request *r, const struct figures_table *t,
 	unsigned n_columns, unsigned at)
@@ -145,6 +168,7 @@ commands_status(struct commands *c, struct control_request *r,
 	(void)words;
 	show_daemon(c, r);
 	show_slots(c, r, t);
+	show_deaths(r, t);
 	show_counters(r, t);
 	control_finish(r, CONTROL_DONE, "%s", "");
 }

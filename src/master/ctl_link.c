@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/ctl_link.h"
 
+#include "base/fault.h"
 #include "log/log.h"
 #include "master/reload.h"
 #include "master/slot.h"
@@ -18,6 +19,10 @@ int
 ctl_link_try(struct slot *s, enum ctl_type type, uint64_t tag, const void *body,
 	size_t len, int fd)
 {
+	int error = FAULT_ERR(link_send);
+
+	if (error != 0)
+		return -error;
 	return s->ctl < 0 ? -EPIPE : ctl_send(s->ctl, type, tag, body, len, fd);
 }
 
@@ -201,8 +206,10 @@ ctl_link_read(struct slot *s)
 	int fd = -1;
 
 	for (unsigned i = 0; i < MESSAGES_PER_TURN && s->ctl >= 0; i++) {
-		int rc = ctl_recv(s->ctl, mem, false, &h, &body, &fd);
+		int rc = -FAULT_ERR(link_recv);
 
+		if (rc == 0)
+			rc = ctl_recv(s->ctl, mem, false, &h, &body, &fd);
 		if (rc == -EAGAIN || rc == -EINTR || s->killed)
 			return;
 		if (rc == 0) {

@@ -49,8 +49,21 @@ const struct figure figures_slot[] = {
 	[FIGURE_GENERATION] = { "worker_generation",
 		"Workers started in the slot", false },
 	[FIGURE_UP] = { "worker_up", "1 when the worker is ready", false },
+	[FIGURE_TAKEOVER] = { "worker_takeover_us",
+		"Microseconds of the latest takeover, from the death as the "
+		"keeper saw it to the first turn",
+		false },
 	[FIGURE_DEATHS] = { "worker_deaths", "Workers of the slot that died",
 		true },
+	[FIGURE_DEATHS_BY] = { "worker_deaths_killed",
+		"Workers that somebody else killed by SIGKILL", true },
+	{ "worker_deaths_crashed", "Workers that crashed", true },
+	{ "worker_deaths_hung", "Workers that were ended because they hung",
+		true },
+	{ "worker_deaths_broke",
+		"Workers that were killed because they broke a protocol",
+		true },
+	{ "worker_deaths_exited", "Workers that ended by themselves", true },
 	SLOT_COUNTERS(SLOT_COUNTER){ NULL, NULL, false },
 };
 #undef SLOT_COUNTER
@@ -122,7 +135,9 @@ read_slot(struct master *master, unsigned slot, uint64_t *ret)
 	ret[FIGURE_BEHIND] = hub_slot_behind(master_hub(master), slot);
 	ret[FIGURE_GENERATION] = s.generation;
 	ret[FIGURE_UP] = s.state == COMMAND_SLOT_READY;
+	ret[FIGURE_TAKEOVER] = read_word(&page->takeover_us);
 	ret[FIGURE_DEATHS] = s.deaths;
+	memcpy(ret + FIGURE_DEATHS_BY, s.deaths_by, sizeof s.deaths_by);
 #define READ_COUNTER(name, help) ret[n++] = read_word(&page->name);
 	SLOT_COUNTERS(READ_COUNTER)
 #undef READ_COUNTER
@@ -141,4 +156,14 @@ figures_of_slots(struct master *master)
 	for (i = 0; i < table.n_slots; i++)
 		read_slot(master, i + 1, table.value[i]);
 	return &table;
+}
+
+uint64_t
+figures_counter(const uint64_t *value, const char *name)
+{
+	unsigned i = FIGURE_COUNTERS;
+
+	while (figures_slot[i].name && strcmp(figures_slot[i].name, name) != 0)
+		i++;
+	return figures_slot[i].name ? value[i] : 0;
 }

@@ -35,8 +35,10 @@ enum {
 	FIGURE_BEHIND,
 	FIGURE_GENERATION,
 	FIGURE_UP,
+	FIGURE_TAKEOVER,
 	FIGURE_DEATHS,
-	FIGURE_COUNTERS
+	FIGURE_DEATHS_BY, /* five of them, in the order of enum slot_death */
+	FIGURE_COUNTERS = FIGURE_DEATHS_BY + 5
 };
 
 /* Values in the order of figures_daemon; the number of them. */
@@ -47,6 +49,9 @@ struct figures_table {
 	unsigned n_slots;
 	uint64_t value[CONF_WORKERS_MAX][FIGURES_MAX];
 };
+
+/* One of a slot's values, by the name of its counter. */
+uint64_t figures_counter(const uint64_t *value, const char *name);
 
 /* Valid until the next call. */
 const struct figures_table *figures_of_slots(struct master *master);

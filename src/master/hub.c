@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/hub.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/must.h"
 #include "base/xalloc.h"
 #include "bus/wire.h"
@@ -45,6 +46,7 @@ emit(void *arg, uint64_t mask, const struct bus_frame *f, struct slice body)
 
 	out.time_ms = hub->time_ms;
 	relay_append(hub->relay, mask, &out, body);
+	FAULT(hub_appended);
 }
 
 static struct hub *
@@ -185,8 +187,9 @@ receive(struct hub *hub, unsigned slot)
 	ssize_t n;
 
 	do
-		n = recv(hub->fd[slot - 1], hub->datagram, sizeof hub->datagram,
-			MSG_DONTWAIT | MSG_TRUNC);
+		n = FAULT_CALL(hub_recv, recv(hub->fd[slot - 1], hub->datagram,
+						 sizeof hub->datagram,
+						 MSG_DONTWAIT | MSG_TRUNC));
 	while (n == -1 && errno == EINTR);
 	if (n >= 0)
 		return n;
@@ -202,7 +205,10 @@ take_frames(struct hub *hub, unsigned slot, struct slice datagram,
 	bool damaged;
 
 	for (; f; f = bus_next(datagram, &at, true, &damaged)) {
-		const char *wrong = registry_request(hub->registry, slot, f);
+		const char *wrong;
+
+		FAULT(hub_frame);
+		wrong = registry_request(hub->registry, slot, f);
 
 		if (wrong)
 			return violation(hub, "slot %u: %s (type %u)", slot,
@@ -221,6 +227,7 @@ take_batch(struct hub *hub, unsigned slot, size_t len)
 	bool damaged;
 	size_t at = 0;
 
+	FAULT(hub_received);
 	hub->stats.batches_in++;
 	hub->stats.bytes_in += len;
 	if (len < sizeof *b || len > sizeof hub->datagram)
@@ -237,6 +244,7 @@ take_batch(struct hub *hub, unsigned slot, size_t len)
 		return violation(hub, "slot %u: batch %llu is out of turn",
 			slot, (unsigned long long)b->number);
 	}
+	FAULT(hub_numbered);
 	first = bus_next(datagram, &at, true, &damaged);
 	if (!first)
 		return violation(
@@ -321,9 +329,10 @@ send_datagram(struct hub *hub, unsigned slot)
 	ssize_t n;
 
 	do
-		n = send(hub->fd[slot - 1], d.p, d.len,
-			MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = FAULT_CALL(hub_send, send(hub->fd[slot - 1], d.p, d.len,
+						 MSG_DONTWAIT | MSG_NOSIGNAL));
 	while (n == -1 && errno == EINTR);
+	FAULT(hub_sent);
 	if (n >= 0) {
 		relay_given(hub->relay, slot);
 		hub->stats.batches_out++;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/keeper_fork.h"
 
+#include "base/fault.h"
 #include "keeper/keeper.h"
 #include "master/privileges.h"
 
@@ -54,6 +55,8 @@ close_others(const struct slot_env *env)
 static _Noreturn void
 child(struct master *m, struct slot_env *env)
 {
+	fault_role("keeper", env->slot);
+	FAULT(keeper_child);
 	close_others(env);
 	privileges_forget();
 	_exit(keeper_run(env, m->worker));
@@ -62,7 +65,7 @@ child(struct master *m, struct slot_env *env)
 pid_t
 keeper_fork(struct master *m, struct slot_env *env)
 {
-	pid_t pid = fork();
+	pid_t pid = FAULT_CALL(keeper_fork, fork());
 
 	if (pid == 0)
 		child(m, env);

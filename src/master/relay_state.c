@@ -48,6 +48,7 @@ map_log(struct relay *r, bool rehearse)
 		rehearse ? MAP_PRIVATE : MAP_SHARED, r->fd, 0);
 	if (mem == MAP_FAILED)
 		return false;
+	(void)madvise(mem, (size_t)st.st_size, MADV_DONTFORK); /* relay_new() */
 	r->state = mem;
 	r->ring = (char *)mem + RELAY_STATE_SIZE;
 	/* relay_free() unmaps by it. */

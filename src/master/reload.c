@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/notify.h"
 #include "base/xalloc.h"
@@ -221,6 +222,7 @@ commit(struct reload *r)
 	struct buf report = buf_over(mem, sizeof mem);
 	struct master *m = r->m;
 
+	FAULT(reload_commit);
 	loop_timer_clear(&r->timer);
 	reload_report(m->boot, m->conf, r->conf, &report, m->pending,
 		sizeof m->pending);
@@ -232,6 +234,7 @@ commit(struct reload *r)
 		if (r->asked >> i & 1) {
 			m->slot[i].resync_tag = r->tag;
 			ctl_link_send(&m->slot[i], LINK_COMMIT);
+			FAULT(reload_told);
 		}
 	r->asked = 0;
 	health_steer_anew(m);
@@ -297,6 +300,7 @@ prepare(struct reload *r)
 		if (s->phase != SLOT_READY || s->worker == 0)
 			continue;
 		rc = ask(r, s);
+		FAULT(reload_asked);
 		if (rc < 0 && rc != -EPIPE) {
 			refuse_fmt(r, rc, "worker %u %s", s->number,
 				s->stopped || rc == -EAGAIN

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/resume.h"
 
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/version.h"
 #include "log/log.h"
@@ -100,8 +101,10 @@ master_rehearse(
 
 	if (state_restore(m, slice_of(bytes, bytes ? len : 0), true, &why) ==
 			0 &&
-		parses(m, &why))
+		parses(m, &why)) {
+		FAULT(upgrade_rehearsed);
 		return MASTER_EXIT_OK;
+	}
 	(void)fprintf(stderr, "%s\n", mem);
 	return MASTER_EXIT_CONFIG;
 }
@@ -140,6 +143,8 @@ restore(struct master *m, int memory, struct buf *why)
 		rc = state_restore(m, slice_of(bytes, len), false, why);
 	free(bytes);
 	if (rc == 0)
+		rc = -FAULT_ERR(upgrade_restored);
+	if (rc == 0)
 		rc = adopt_slots(m);
 	if (rc < 0 && why->len == 0)
 		buf_str(why, strerror(-rc));
@@ -158,6 +163,17 @@ go_on(struct master *m, bool go_back)
 	upgrade_go_on(m, go_back);
 }
 
+/* What this image has opened itself is closed first. */
+static void
+exec_back(struct master *m, const int *memory)
+{
+	for (unsigned i = 0; i < m->n_slots; i++)
+		fd_close(&m->slot[i].worker_pidfd);
+	signals_close(m);
+	loop_free(&m->loop);
+	upgrade_exec_back(m, memory);
+}
+
 int
 master_resume(const struct master_options *o, slot_worker_fn *worker,
 	int *memory, bool go_back)
@@ -173,7 +189,7 @@ master_resume(const struct master_options *o, slot_worker_fn *worker,
 	if (restore(m, *memory, &why) < 0) {
 		log_error("upgrade: %s cannot go on: %s", BANTER_VERSION, mem);
 		if (!go_back && m->upgrade)
-			upgrade_exec_back(m, memory);
+			exec_back(m, memory);
 		return MASTER_EXIT_INTERNAL;
 	}
 	fd_close(memory);

@@ -2,6 +2,7 @@
 #include "master/slot.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "bus/wire.h"
 #include "keeper/keeper.h"
@@ -86,8 +87,10 @@ make_pair(int fd[2], bool roomy)
 {
 	int size = BUS_SNDBUF;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC,
-		    0, fd) == -1)
+	if (FAULT_CALL(lines_pair,
+		    socketpair(AF_UNIX,
+			    SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+			    fd)) == -1)
 		return -errno;
 	for (unsigned i = 0; roomy && i < 2; i++)
 		if (setsockopt(fd[i], SOL_SOCKET, SO_SNDBUF, &size,
@@ -137,6 +140,7 @@ fill_env(const struct slot *s, const struct lines *l, uint64_t arena_size,
 	env->ctl = l->ctl[1];
 	env->keeper_ctl = l->keeper[1];
 	env->arena = l->arena;
+	env->arena_new = -1;
 	env->page = s->page_fd;
 	env->conf = s->m->conf_fd;
 	env->conf_generation = s->m->conf_generation;
@@ -144,7 +148,6 @@ fill_env(const struct slot *s, const struct lines *l, uint64_t arena_size,
 	env->arena_size = arena_size;
 	env->first_number = first_number(s);
 	env->died = SLOT_DIED_FIRST;
-	env->arena_new = -1;
 	env->master = getpid();
 	env->quota = s->m->quota.slot[s->number - 1].quota;
 	env->n_listeners =
@@ -279,10 +282,15 @@ slot_spawn(struct slot *s)
 	struct keeper_message m = { .type = KEEPER_SPAWN,
 		.generation = s->generation + 1 };
 
-	int rc = keeper_send(s->keeper_ctl, &m, NULL, 0);
+	int rc = FAULT_ERR(spawn_send);
 
+	if (rc == 0)
+		rc = keeper_send(s->keeper_ctl, &m, NULL, 0);
+	else
+		rc = -rc;
 	if (rc < 0)
 		return rc;
+	FAULT(spawn_sent);
 	s->generation++;
 	s->phase = SLOT_STARTING;
 	s->alive_ms = clock_mono_ms();

@@ -61,6 +61,8 @@ master_slot_status(
 		.deaths = s->deaths,
 		.since_ms = s->since_ms,
 		.page = s->page };
+	_Static_assert(COMMAND_DEATHS == SLOT_DEATHS, "causes of death");
+	memcpy(ret->deaths_by, s->deaths_by, sizeof ret->deaths_by);
 	return true;
 }
 

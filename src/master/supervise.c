@@ -2,6 +2,7 @@
 #include "master/supervise.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "keeper/keeper.h"
 #include "log/log.h"
@@ -193,6 +194,7 @@ supervise_worker_ended(struct slot *s, pid_t pid, int status)
 {
 	bool was_ready;
 
+	FAULT(worker_gone);
 	/* READY may wait in the line: the death came by another. */
 	if (!s->killed)
 		ctl_link_read(s);
@@ -249,7 +251,7 @@ worker_spawned(struct slot *s, pid_t pid)
 	s->abort_ms = 0;
 	/* It fails when the worker has died and was reaped already: its
 	 * keeper tells next. */
-	s->worker_pidfd = pidfd_open(pid, 0);
+	s->worker_pidfd = FAULT_CALL(worker_pidfd, pidfd_open(pid, 0));
 	log_debug("worker %u: pid %d, generation %" PRIu64, s->number, (int)pid,
 		s->generation);
 }
@@ -291,8 +293,11 @@ supervise_keeper_read(struct slot *s)
 {
 	while (s->keeper_ctl >= 0) {
 		struct keeper_message k;
-		int fd[KEEPER_FDS];
-		int rc = keeper_recv(s->keeper_ctl, &k, fd);
+		int fd[KEEPER_FDS] = { -1, -1, -1, -1 };
+		int rc = -FAULT_ERR(keeper_read);
+
+		if (rc == 0)
+			rc = keeper_recv(s->keeper_ctl, &k, fd);
 
 		for (unsigned i = 0; i < KEEPER_FDS; i++)
 			fd_close(&fd[i]); /* nobody sends us any */
@@ -366,6 +371,7 @@ supervise_ready(struct slot *s)
 		return false;
 	if (upgrade_slot_ready(s))
 		return true;
+	FAULT(worker_ready);
 	s->phase = SLOT_READY;
 	backoff_ready(&s->backoff);
 	share_ready(s);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/upgrade.h"
 
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/xalloc.h"
 #include "master/hub.h"
@@ -176,7 +177,9 @@ upgrade_exec(struct master *m, int image)
 	keep_open(&k, true);
 	(void)fd_set_cloexec(memory, false);
 	privileges_keep(true);
-	rc = exec_fd(image, argv);
+	rc = -FAULT_ERR(upgrade_exec);
+	if (rc == 0)
+		rc = exec_fd(image, argv);
 	privileges_keep(false);
 	keep_open(&k, false);
 	keep_fini(&k);
@@ -189,14 +192,13 @@ void
 upgrade_exec_back(struct master *m, const int *memory)
 {
 	int image = m->upgrade->old_image;
-	/* This image has closed nothing and opened little: all goes down
-	 * again. */
+	/* This image has closed none of what it was left, and its own is
+	 * closed: all goes down again. */
 	int max = (int)sysconf(_SC_OPEN_MAX);
 	char **argv = next_argv(m->options.argv, "--go-back", *memory);
 
 	for (int fd = STDERR_FILENO + 1; fd < max && fd < 4096; fd++)
-		if (fd != image)
-			(void)fd_set_cloexec(fd, false);
+		(void)fd_set_cloexec(fd, false);
 	privileges_keep(true);
 	(void)exec_fd(image, argv);
 	free(argv);

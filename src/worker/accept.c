@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT */
 #include "arena/tx.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "log/log.h"
 #include "net/addr.h"
@@ -87,6 +88,7 @@ accept_client(void *arg, unsigned listener, int fd,
 	in_hand(w, HAND_ACCEPT, a->head->next_number, (uint64_t)fd);
 	tx_begin(a);
 	s = session_new(a, fd, w->env->slot);
+	FAULT(accept_record);
 	arena_set(a, &s->cookie, cookie_of(fd));
 	arena_set(a, &s->kind, kind);
 	arena_set(a, &s->flags, first_flags(w, &addr, kind));
@@ -95,7 +97,9 @@ accept_client(void *arg, unsigned listener, int fd,
 	arena_set(a, &s->since_s, clock_wall_ms() / 1000);
 	arena_set(a, &s->active_s, w->now_ms / 1000);
 	uplink_connect(w, s);
+	FAULT(accept_asked);
 	tx_commit(a);
+	FAULT(accept_done);
 	in_hand(w, HAND_NONE, 0, 0);
 	session_map_add(w, s);
 	w->page->clients++;
@@ -103,6 +107,7 @@ accept_client(void *arg, unsigned listener, int fd,
 	count(w, accepted, 1);
 	if (io_client_add(w->io, fd, false) < 0)
 		client_end(w, s, SLICE_LIT("no memory"));
+	FAULT(accept_added);
 }
 
 static void

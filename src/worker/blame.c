@@ -4,10 +4,11 @@
  * A crash (SIGSEGV and the like) is the doing of whom it served: that session
  * is closed at once; a frame is tried once more and then skipped.  A SIGKILL is
  * mostly an administrator's or the kernel's, so all is tried again; only what
- * is in hand at two of them, with nothing done between, is suspected.
+ * is in hand at two of them in a row is suspected.
  *
  * SPDX-License-Identifier: MIT */
 #include "arena/tx.h"
+#include "base/fault.h"
 #include "log/log.h"
 #include "worker/private.h"
 #include "worker/recover.h"
@@ -96,8 +97,12 @@ killed(struct worker *w, const struct arena_blame *was, struct arena_blame *now,
 {
 	now->crashes = 0;
 	now->kills = idle ? was->kills + 1 : 1;
-	if (idle && is_session(now->kind) && now->kind == was->kind &&
-		now->session == was->session && now->position == was->position)
+	if (now->kind != was->kind || now->session != was->session ||
+		now->position != was->position)
+		return;
+	/* A place in the input is passed once; to be killed twice right there
+	 * is no chance, whatever was done for others between. */
+	if (now->kind == HAND_INPUT || (idle && is_session(now->kind)))
 		suspect(w, now);
 }
 
@@ -124,8 +129,11 @@ blame(struct worker *w)
 	} else if (is_kill(died)) {
 		killed(w, &was, &now, idle);
 	}
+	FAULT(blame_found);
 	arena_copy(&w->arena, &h->blame, &now, sizeof now);
+	FAULT(blame_noted);
 	clear_hand(w);
+	FAULT(blame_done);
 	if (now.crashes < CRASHES_MAX)
 		return 0;
 	log_error("%d workers of this slot have crashed in a row and done "

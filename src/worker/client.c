@@ -8,6 +8,7 @@
 #include "arena/queue.h"
 #include "arena/tx.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/must.h"
 #include "log/event.h"
 #include "log/log.h"
@@ -216,6 +217,7 @@ client_quit(struct worker *w, const struct session *s, struct slice reason,
 	tx_begin(&w->arena);
 	client_leave(w, s, reason, last);
 	tx_commit(&w->arena);
+	FAULT(close_said);
 	client_log_all(w);
 	client_left(w, s);
 }
@@ -226,9 +228,12 @@ client_drop(struct worker *w, const struct session *s)
 	int fd = session_fd(&w->arena, s);
 
 	must(s->state >= SESSION_FLUSHING);
+	FAULT(close_begun);
 	io_client_del(w->io, fd);
 	(void)shutdown(fd, SHUT_RDWR);
+	FAULT(close_shut);
 	(void)close(fd);
+	FAULT(close_closed);
 	w->page->pending -= s->q_bytes;
 	w->page->clients--;
 	count(w, closed, 1);
@@ -236,6 +241,7 @@ client_drop(struct worker *w, const struct session *s)
 	tx_begin(&w->arena);
 	session_free(&w->arena, s);
 	tx_commit(&w->arena);
+	FAULT(close_freed);
 	w->fd[fd] = (struct derived){ .dirty = w->fd[fd].dirty,
 		.paused = w->fd[fd].paused };
 }
@@ -253,6 +259,7 @@ client_flushed(struct worker *w, const struct session *s)
 		return;
 	}
 	(void)shutdown(session_fd(&w->arena, s), SHUT_WR);
+	FAULT(close_half);
 	arena_store(&s->state, SESSION_CLOSING);
 	w->fd[session_fd(&w->arena, s)].last_ms = (uint32_t)w->now_ms;
 	io_client_read(w->io, session_fd(&w->arena, s), true);

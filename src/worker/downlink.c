@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT */
 #include "arena/queue.h"
 #include "arena/tx.h"
+#include "base/fault.h"
 #include "log/event.h"
 #include "log/log.h"
 #include "worker/private.h"
@@ -373,8 +374,11 @@ frame(struct worker *w, const struct bus_frame *f, size_t at)
 	if (frame_table[f->type].handle == NULL)
 		return;
 	in_hand(w, HAND_FRAME, f->sender, w->arena.head->frame_in + 1);
+	FAULT(frame_begun);
 	act(w, f);
+	FAULT(frame_handled);
 	commit_frame(w, at);
+	FAULT(frame_done);
 	in_hand(w, HAND_NONE, 0, 0);
 	client_log_all(w);
 	if (!frame_table[f->type].answer)
@@ -423,10 +427,12 @@ batch(struct worker *w, struct slice datagram)
 			return LATER;
 		frame(w, f, at);
 	}
+	FAULT(batch_handled);
 	tx_begin(&w->arena);
 	arena_set(&w->arena, &h->batch_in, b->number);
 	arena_set(&w->arena, &h->batch_in_at, 0);
 	tx_commit(&w->arena);
+	FAULT(batch_done);
 	count(w, batches_in, 1);
 	return damaged ? DAMAGED : HANDLED;
 }
@@ -436,8 +442,9 @@ downlink_receive(struct worker *w)
 {
 	for (int i = 0; i < BATCHES_PER_TURN; i++) {
 		enum outcome outcome;
-		ssize_t n = recv(w->env->bus, w->arena.bus_in, ARENA_BUS_BYTES,
-			MSG_PEEK | MSG_DONTWAIT);
+		ssize_t n = FAULT_CALL(downlink_peek,
+			recv(w->env->bus, w->arena.bus_in, ARENA_BUS_BYTES,
+				MSG_PEEK | MSG_DONTWAIT));
 
 		if (n == -1 && (errno == EAGAIN || errno == EINTR))
 			return;
@@ -445,6 +452,7 @@ downlink_receive(struct worker *w)
 			w->bus_gone = true;
 			return;
 		}
+		FAULT(downlink_peeked);
 		outcome = batch(w, slice_of(w->arena.bus_in, (size_t)n));
 		if (outcome == LATER) {
 			/* Readable all the while: waiting for it would spin.
@@ -458,6 +466,8 @@ downlink_receive(struct worker *w)
 			log_error("the master sent a damaged batch: leaving");
 			w->exit_code = 70;
 		}
-		(void)!recv(w->env->bus, w->arena.bus_in, 0, MSG_DONTWAIT);
+		(void)!FAULT_CALL(downlink_drop,
+			recv(w->env->bus, w->arena.bus_in, 0, MSG_DONTWAIT));
+		FAULT(downlink_dropped);
 	}
 }

@@ -8,6 +8,7 @@
 #include "arena/heap.h"
 #include "arena/queue.h"
 #include "arena/tx.h"
+#include "base/fault.h"
 #include "worker/private.h"
 
 #define ENCODINGS 16
@@ -76,6 +77,7 @@ serve(struct fanout *f, const struct session *s, uint32_t room_id)
 		tx_commit(&w->arena);
 		return;
 	}
+	FAULT(fanout_member);
 	enc->n_refs++;
 	w->page->pending += enc->len;
 	output_dirty(w, session_fd(&w->arena, s));
@@ -137,6 +139,7 @@ fanout_room(struct worker *w, uint32_t room_id, const struct event *e,
 	struct fanout f = start(w, e);
 
 	serve_room(&f, room_id, except);
+	FAULT(fanout_served);
 	finish(&f);
 }
 

@@ -29,6 +29,21 @@ poison_is_skipped(const struct worker *w, const struct bus_frame *f)
 	return false;
 }
 
+static void
+tell_one(struct worker *w, const struct session *s, uint32_t room_id)
+{
+	uint32_t room = chat_room(w->chat, room_id);
+	struct event e = { .type = EVENT_MISSED,
+		.number = 1,
+		.room = room_name(&w->arena, room) };
+
+	/* Behind others that were missed it is one more of them. */
+	if (s->missed > 0 || queue_is_long(s))
+		output_skip(w, s, room_id, 1);
+	else
+		output_tell(w, s, &e);
+}
+
 /* Once per member, as in a fan-out. */
 static void
 miss_one(struct worker *w, uint32_t room_id, uint64_t except)
@@ -46,7 +61,7 @@ miss_one(struct worker *w, uint32_t room_id, uint64_t except)
 		if (s->id == except || queue_frame(s) == frame)
 			continue;
 		tx_begin(&w->arena);
-		output_skip(w, s, room_id, 1);
+		tell_one(w, s, room_id);
 		arena_set(&w->arena, &s->q_word,
 			(uint64_t)frame << 32 | queue_tail(s));
 		tx_commit(&w->arena);

@@ -92,6 +92,7 @@ struct worker {
 	uint64_t stop_at_ms;
 	int exit_code; /* -1: go on */
 	bool took_over;
+	bool strays;         /* the table may have what no record names */
 	bool waits;          /* for CTL_GO */
 	uint64_t skip_frame; /* by number: it has ended two workers; 0: none */
 	struct sync *sync;   /* what the registry is still to be told */
@@ -171,6 +172,8 @@ void input_resume(struct worker *w, const struct session *s);
 void input_take_over(
 	struct worker *w, const struct session *s, size_t at, size_t len);
 void input_flush(struct worker *w, const struct session *s);
+/* An unfinished line of such a client is taken for whole after a while. */
+void input_await_flush(struct worker *w, const struct session *s);
 void input_pause_all_over(struct worker *w);
 /* Nobody is read now: the bus, or memory, is full. */
 bool input_is_paused(const struct worker *w);

@@ -6,6 +6,8 @@
 #include "worker/recover.h"
 #include "arena/queue.h"
 #include "arena/tx.h"
+#include "base/fault.h"
+#include "base/fd.h"
 #include "log/event.h"
 #include "log/log.h"
 #include "worker/private.h"
@@ -90,6 +92,7 @@ settle_output(struct worker *w, const struct session *s, int fd)
 	tx_begin(&w->arena);
 	if (n > 0)
 		queue_sent(&w->arena, s, n);
+	FAULT(recover_settle);
 	tx_commit(&w->arena);
 	return true;
 }
@@ -143,6 +146,7 @@ recover_sessions(struct worker *w)
 		if (s == NULL)
 			continue;
 		has_socket = has_its_socket(s, fd);
+		FAULT(recover_session);
 		if (s->state == SESSION_TORN)
 			drop_torn(w, s, fd, has_socket);
 		else if (!has_socket)
@@ -166,10 +170,13 @@ close_suspect(struct worker *w)
 		return;
 	client_log(w, LOG_SUSPECT, s, "", "text", slice_of(NULL, 0));
 	count(w, suspects_closed, 1);
-	if (w->suspect.mute)
-		client_end(w, s, SLICE_LIT("server fault"));
-	else if (uplink_room(w, 128))
+	if (!w->suspect.mute && uplink_room(w, 128)) {
 		client_quit(w, s, SLICE_LIT("server fault"), &e);
+		return;
+	}
+	/* Ended without a word, as soon as there is room on the bus. */
+	arena_store(&s->flags, s->flags | SESSION_HOPELESS);
+	output_dirty(w, session_fd(&w->arena, s));
 }
 
 /* What was received and not handled lies in the receive area. */
@@ -202,8 +209,8 @@ resume_all(struct worker *w)
 			continue;
 		if (s->held != 0 || s->flags & (SESSION_EOF | SESSION_BROKEN))
 			input_resume(w, s);
-		else if (s->line != 0)
-			timers_set(w, s, TIMER_FLUSH, w->now_ms + 1);
+		else
+			input_await_flush(w, s);
 	}
 }
 
@@ -213,11 +220,15 @@ recover_go_on(struct worker *w)
 	close_suspect(w);
 	if (w->arena.head->blame.kills >= KILLS_BEFORE_LESS)
 		output_budget(w);
+	FAULT(recover_closed);
 	finish_receive(w);
+	FAULT(recover_received);
 	arena_store(&w->arena.head->rx_session, 0);
 	resume_all(w);
-	if (w->arena.head->fd_in_flight)
+	FAULT(recover_resumed);
+	if (w->strays)
 		recover_fds(w);
+	FAULT(recover_sorted);
 	sync_start(w);
 }
 
@@ -261,13 +272,26 @@ recover_listeners(struct worker *w)
 }
 
 void
-recover_engine(struct worker *w, const int fds[IO_ENGINE_FDS])
+recover_close_engine(struct worker *w)
 {
 	for (int i = 0; i < IO_ENGINE_FDS; i++) {
-		const int64_t *kept = &w->arena.head->engine_fd[i];
+		const int64_t *dead = &w->arena.head->dead_engine_fd[i];
+		int fd = (int)*dead;
 
-		if (*kept >= 0)
-			(void)close((int)*kept);
-		arena_store(kept, fds[i]);
+		/* First: a number that is closed may be used anew. */
+		arena_store(dead, -1);
+		fd_close(&fd);
+	}
+}
+
+void
+recover_engine(struct worker *w, const int fds[IO_ENGINE_FDS])
+{
+	const struct arena_head *h = w->arena.head;
+
+	recover_close_engine(w);
+	for (int i = 0; i < IO_ENGINE_FDS; i++) {
+		arena_store(&h->dead_engine_fd[i], h->engine_fd[i]);
+		arena_store(&h->engine_fd[i], fds[i]);
 	}
 }

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "arena/tx.h"
+#include "base/fault.h"
 #include "log/log.h"
 #include "worker/private.h"
 #include "worker/recover.h"
@@ -49,7 +50,7 @@ is_named(const struct worker *w, int fd)
 		fd == h->prepared_fd || session_at(&w->arena, fd) != NULL)
 		return true;
 	for (unsigned i = 0; i < ARENA_ENGINE_FDS; i++)
-		if (fd == h->engine_fd[i])
+		if (fd == h->engine_fd[i] || fd == h->dead_engine_fd[i])
 			return true;
 	for (unsigned i = 0; i < ARENA_LISTENERS; i++)
 		if (fd == h->listener[i].fd)
@@ -155,6 +156,7 @@ take_in(struct worker *w, int fd)
 	if (!w->suspect.accepted && listener < ARENA_LISTENERS &&
 		uplink_room(w, 512) &&
 		getpeername(fd, (struct sockaddr *)&from, &len) == 0) {
+		FAULT(recover_accept);
 		accept_client(w, listener, fd, &from, len);
 		return;
 	}
@@ -166,7 +168,6 @@ void
 recover_fds(struct worker *w)
 {
 	each_unnamed(w, take_in);
-	arena_store(&w->arena.head->fd_in_flight, 0);
 }
 
 static void

@@ -4,6 +4,7 @@
  * each range stands for itself, whatever happens between two of them.
  *
  * SPDX-License-Identifier: MIT */
+#include "base/fault.h"
 #include "base/xalloc.h"
 #include "msg/session_id.h"
 #include "worker/private.h"
@@ -79,6 +80,7 @@ sync_go_on(struct worker *w)
 		return;
 	y->next = range.last + 1;
 	uplink_sync(w, &range, list, n);
+	FAULT(sync_told);
 	if (y->at < y->n)
 		return;
 	free(y->id);

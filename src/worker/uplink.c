@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "arena/tx.h"
+#include "base/fault.h"
 #include "base/must.h"
 #include "worker/private.h"
 
@@ -37,8 +38,10 @@ send_sealed(struct worker *w)
 		return true;
 	if (w->bus_gone)
 		return false;
-	n = send(w->env->bus, w->arena.bus_sealed, h->sealed_len,
-		MSG_DONTWAIT | MSG_NOSIGNAL);
+	n = FAULT_CALL(uplink_send,
+		send(w->env->bus, w->arena.bus_sealed, h->sealed_len,
+			MSG_DONTWAIT | MSG_NOSIGNAL));
+	FAULT(uplink_sent);
 	if (n >= 0) {
 		arena_store(&h->sealed_len, 0);
 		count(w, batches_out, 1);
@@ -59,13 +62,17 @@ seal(struct worker *w)
 	if (bw.n_frames == 0)
 		return;
 	datagram = bus_writer_seal(&bw, h->batch_out + 1);
+	FAULT(seal_numbered);
 	memcpy(w->arena.bus_sealed, datagram.p, datagram.len);
+	FAULT(seal_copied);
 	tx_begin(&w->arena);
 	arena_set(&w->arena, &h->batch_out, h->batch_out + 1);
 	arena_set(&w->arena, &h->sealed_len, datagram.len);
 	arena_set(&w->arena, &h->out_frames, 0);
 	arena_set(&w->arena, &h->out_len, 0);
+	FAULT(seal_noted);
 	tx_commit(&w->arena);
+	FAULT(seal_done);
 }
 
 static void
@@ -120,6 +127,7 @@ append(struct worker *w, struct bus_frame *f, struct slice body)
 	f->version = BUS_VERSION;
 	f->length = (uint32_t)(sizeof *f + body.len);
 	bus_writer_add(&bw, f, body);
+	FAULT(uplink_append);
 	arena_set(&w->arena, &h->out_len, bw.len);
 	arena_set(&w->arena, &h->out_frames, bw.n_frames);
 }

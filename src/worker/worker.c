@@ -4,9 +4,11 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "worker/worker.h"
+#include "arena/convert.h"
 #include "arena/heap.h"
 #include "arena/tx.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/xalloc.h"
 #include "log/log.h"
@@ -139,9 +141,30 @@ descriptor_limit(void)
 static int
 look_back(struct worker *w)
 {
-	int rc = blame(w);
+	int rc;
 
+	FAULT(takeover_mapped);
+	w->strays = w->arena.head->fd_in_flight != 0;
+	rc = blame(w);
 	return rc < 0 ? rc : arena_recount(&w->arena);
+}
+
+/* The arena to work in, after an upgrade maybe one of another layout. */
+static int
+open_arena(struct worker *w, bool *ret_used)
+{
+	const struct slot_env *env = w->env;
+	int fd = env->arena_new >= 0 ? env->arena_new : env->arena;
+	int rc = 0;
+
+	if (fd == env->arena_new && arena_is_empty(fd))
+		rc = arena_convert(env->arena, fd, w->fd_limit);
+	if (rc == 0)
+		rc = arena_map(&w->arena, fd, arena_size(w->fd_limit),
+			w->fd_limit, env->first_number, ret_used);
+	if (rc == 0 && *ret_used)
+		rc = look_back(w);
+	return rc;
 }
 
 static int
@@ -158,10 +181,7 @@ open_all(struct worker *w)
 	w->timers = timers_new();
 	rc = open_page(w);
 	if (rc == 0)
-		rc = arena_map(&w->arena, w->env->arena, w->env->arena_size,
-			w->fd_limit, w->env->first_number, &used);
-	if (rc == 0 && used)
-		rc = look_back(w);
+		rc = open_arena(w, &used);
 	if (rc < 0)
 		return rc;
 	w->took_over = used;
@@ -172,6 +192,7 @@ open_all(struct worker *w)
 	recover_listeners(w);
 	config_listeners(w);
 	rc = open_engine(w);
+	FAULT(start_engine);
 	if (rc == 0)
 		recover_sessions(w);
 	return rc;
@@ -238,8 +259,10 @@ turn(struct worker *w)
 		log_error("waiting for events: %s", strerror(-rc));
 		w->exit_code = 71;
 	}
-	if (w->now_ms - began >= BEAT_MS)
+	if (w->now_ms - began >= BEAT_MS) {
 		heap_trim(&w->arena);
+		recover_close_engine(w);
+	}
 	timers_run(w);
 	if (w->bus_gone && !w->stopping)
 		orphan(w);
@@ -249,6 +272,7 @@ turn(struct worker *w)
 	output_budget(w);
 	output_flush_all(w);
 	accept_review(w);
+	FAULT(turn_end);
 	sync_go_on(w);
 	if (!w->bus_gone)
 		uplink_send(w);
@@ -296,17 +320,21 @@ note_takeover(struct worker *w)
 static int
 serve(struct worker *w)
 {
+	FAULT(start_ready);
 	control_ready(w);
+	FAULT(start_said);
 	if (w->env->waits_for_go)
 		wait_for_go(w);
 	if (w->took_over && w->exit_code < 0) {
 		/* A frame that another slot has named may be the next one. */
 		control_receive(w);
+		blame_served(w);
 		recover_go_on(w);
 		if (w->env->died != SLOT_DIED_FIRST)
 			note_takeover(w);
 	}
 	blame_served(w);
+	FAULT(start_served);
 	while (w->exit_code < 0) {
 		turn(w);
 		if (w->stopping && all_left(w))

@@ -29,6 +29,7 @@ use Time::HiRes qw(time);
 use Banter::Client;
 use Banter::Ctl;
 use Banter::Proc qw(slurp wait_until children descendants title alive);
+use Banter::Slots;
 
 my $TOP = Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../..');
 my @started;
@@ -418,6 +419,11 @@ sub workers
 sub keeper_pids { my $k = $_[0]->keepers; return map { $k->{$_} } sort { $a <=> $b } keys %$k }
 sub worker_pids { my $w = $_[0]->workers; return map { $w->{$_} } sort { $a <=> $b } keys %$w }
 
+# See Banter::Slots.
+sub kill_worker { return Banter::Slots::kill_worker(@_) }
+sub kill_keeper { return Banter::Slots::kill_keeper(@_) }
+sub wait_slots { return Banter::Slots::wait_all(@_) }
+
 sub signal
 {
 	my ($self, $name, $pid) = @_;
@@ -501,6 +507,37 @@ sub load_wait
 			or return 0;
 	}
 	return 1;
+}
+
+# Begin a new interval of its measure of pauses, before something happens.
+sub mark
+{
+	my ($load) = @_;
+	my $n = ++$load->{marks};
+	syswrite $load->{in}, "mark\n";
+	return load_wait($load, qr/^MARK $n$/m);
+}
+
+# A load that goes on until load_end(), in which nothing may go wrong.  It
+# stands when this returns; dies when it does not.
+sub load_steady
+{
+	my ($self, $clients, @args) = @_;
+	my $load = $self->load_start('-n', $clients, '--until-eof', '--strict', @args);
+	return $load if load_wait($load, qr/^RUNNING $clients$/m, 120);
+	load_end($load);
+	die "the load does not stand: $load->{text}\n";
+}
+
+# What nobody may notice: the summary has nothing but deliveries.
+sub load_clean
+{
+	my ($s, $name) = @_;
+	my @bad = grep { !defined $s->{$_} || $s->{$_} }
+		qw(code refused disconnects missed lost duplicated disordered damaged unended);
+	Test::More::ok(!@bad, $name) or Test::More::diag(
+		join(' ', map { "$_=" . ($s->{$_} // '?') } @bad), "\n", $s->{text});
+	return !@bad;
 }
 
 # Close its input, wait for its end.  Its summary as a hash, with code.

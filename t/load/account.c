@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "account.h"
 
+#include "actor.h"
 #include "hist.h"
 
 #include <inttypes.h>
@@ -18,32 +19,21 @@ checksum(const char *p, size_t len)
 	return h;
 }
 
-static void *
-grow(void *p, size_t size)
-{
-	p = realloc(p, size);
-	if (!p) {
-		perror("banter-load");
-		exit(2);
-	}
-	return p;
-}
-
 void
 account_client(const struct load *l, struct client *c)
 {
-	size_t size = (l->o.publishers + 1) * sizeof(*c->last);
+	size_t n = load_sources(l) / load_stride(l) + 1;
 
-	c->last = grow(NULL, size);
-	memset(c->last, 0, size);
+	c->last = load_grow(NULL, n * sizeof(*c->last));
+	memset(c->last, 0, n * sizeof(*c->last));
 }
 
 size_t
-account_line(const struct load *l, unsigned publisher, unsigned number,
-	char *out, size_t cap)
+account_write(
+	const struct load *l, struct account_line what, char *out, size_t cap)
 {
-	int n = snprintf(out, cap - 12, "@ %u %u %" PRIu64 " ", publisher,
-		number, load_now_ns());
+	int n = snprintf(out, cap - 12, "@ %u %" PRIu32 " %" PRIu64 " ",
+		what.source, what.number, what.sent_ns);
 	size_t len = (size_t)n;
 
 	for (; len < l->o.size && len < cap - 12; len++)
@@ -53,68 +43,143 @@ account_line(const struct load *l, unsigned publisher, unsigned number,
 	return len;
 }
 
-static void
-remember(const struct load *l, struct client *c, unsigned p, unsigned number)
+bool
+account_parse(const char *text, struct account_line *ret)
 {
-	if (c->n_sequence == c->cap_sequence) {
-		c->cap_sequence = c->cap_sequence ? c->cap_sequence * 2 : 256;
-		c->sequence = grow(
-			c->sequence, c->cap_sequence * sizeof(*c->sequence));
-	}
-	c->sequence[c->n_sequence++] = p * l->o.messages + number - 1;
+	const char *sum = strrchr(text, ' ');
+
+	return sum && strlen(sum) == 9 &&
+	       strtoul(sum + 1, NULL, 16) ==
+		       checksum(text, (size_t)(sum - text)) &&
+	       sscanf(text, "@ %u %" SCNu32 " %" SCNu64, &ret->source,
+		       &ret->number, &ret->sent_ns) == 3;
+}
+
+void
+account_sent(struct load *l, struct client *source)
+{
+	source->sent++;
+	l->t.sent++;
+}
+
+void
+account_took(struct load *l, uint64_t sent_ns)
+{
+	uint64_t took_us;
+
+	l->last_ns = load_now_ns();
+	if (!sent_ns)
+		return;
+	took_us = (l->last_ns - sent_ns) / 1000;
+	hist_add(took_us);
+	marks_delivered(l->last_ns, took_us);
 }
 
 static void
-numbered(struct load *l, struct client *c, char *line)
+count_number(struct load *l, struct client *c, uint32_t *last, uint32_t number)
 {
-	unsigned p, number;
-	uint64_t sent_ns;
-	char *sum = strrchr(line, ' ');
+	char text[64];
 
-	if (!sum ||
-		strtoul(sum + 1, NULL, 16) !=
-			checksum(line, (size_t)(sum - line)) ||
-		sscanf(line, "@ %u %u %" SCNu64, &p, &number, &sent_ns) != 3 ||
-		p >= l->o.publishers || !number || number > l->o.messages ||
-		load_room(l, p) != load_room(l, c->id)) {
-		l->t.damaged++;
+	if (number == *last + 1) {
+		*last = number;
+		c->shown++;
 		return;
 	}
-	l->last_ns = load_now_ns();
-	hist_add((l->last_ns - sent_ns) / 1000);
-	l->t.delivered++;
-	if (p == c->id || number == c->last[p])
+	(void)snprintf(text, sizeof(text), "number %" PRIu32 " after %" PRIu32,
+		number, *last);
+	load_complain(l, c, "out of its order", text);
+	if (number == *last) {
 		l->t.duplicated++;
-	else if (number < c->last[p])
+		return;
+	}
+	/* What lies between may be lost, or said to be missed. */
+	if (number < *last)
 		l->t.disordered++;
 	else
-		c->last[p] = number;
-	remember(l, c, p, number);
+		*last = number;
+	c->shown++;
+}
+
+void
+account_event(
+	struct load *l, struct client *c, unsigned source, uint32_t number)
+{
+	l->t.delivered++;
+	if (source == c->id && !c->sees_own) {
+		l->t.duplicated++;
+		load_complain(l, c, "shown its own", "");
+		return;
+	}
+	count_number(l, c, &c->last[source / load_stride(l)], number);
+	if (l->o.until_eof)
+		order_shown(l, c, source, number);
+	else
+		sequence_shown(l, c, source, number);
+}
+
+/* The room and the speaker in front of the text. */
+static bool
+prefix_is_right(const struct load *l, const struct client *c, const char *line)
+{
+	unsigned room = load_room(l, c->id);
+	char want[32];
+	int n = room ? snprintf(want, sizeof(want), "[load%u] <", room)
+		     : snprintf(want, sizeof(want), "[lobby] <");
+
+	return !strncmp(line, want, (size_t)n);
+}
+
+static void
+damaged(struct load *l, const struct client *c, const char *line)
+{
+	l->t.damaged++;
+	load_complain(l, c, "damaged", line);
+}
+
+static void
+numbered(struct load *l, struct client *c, const char *line, const char *text)
+{
+	struct account_line a;
+
+	if (!account_parse(text, &a) || !prefix_is_right(l, c, line) ||
+		a.source >= l->o.publishers || !a.number ||
+		a.number > l->client[a.source].sent ||
+		load_room(l, a.source) != load_room(l, c->id)) {
+		damaged(l, c, line);
+		return;
+	}
+	account_took(l, a.sent_ns);
+	account_event(l, c, a.source, a.number);
 }
 
 void
 account_shown(struct load *l, struct client *c, char *line)
 {
-	char *text = strstr(line, "> @ ");
+	const char *text = strstr(line, "> @ ");
 	uint64_t n;
 
-	if (text && line[0] == '[')
-		numbered(l, c, text + 2);
+	if (l->o.churn && churn_shown(l, line))
+		return;
+	if (line[0] == '[' && text && strncmp(line, "[private] ", 10) != 0)
+		numbered(l, c, line, text + 2);
 	else if (sscanf(line, "* %" SCNu64 " message", &n) == 1 &&
 		 strstr(line, " missed")) {
 		c->missed += n;
 		l->last_ns = load_now_ns();
-	}
+	} else if (!actor_shown(l, c, line) && l->o.strict)
+		damaged(l, c, line);
 }
 
-/* What a client should have been shown, of what publishers handed over. */
+/* What a client should have been shown, of what its room's sources handed
+ * over. */
 static uint64_t
 expected(const struct load *l, const struct client *c)
 {
+	unsigned stride = load_stride(l);
 	uint64_t n = 0;
 
-	for (unsigned p = 0; p < l->o.publishers; p++)
-		if (p != c->id && load_room(l, p) == load_room(l, c->id))
+	for (unsigned p = c->id % stride; p < load_sources(l); p += stride)
+		if (p != c->id || c->sees_own)
 			n += l->client[p].sent;
 	return n;
 }
@@ -126,51 +191,10 @@ account_complete(const struct load *l)
 		const struct client *c = &l->client[i];
 
 		if (c->state == CLIENT_READY &&
-			c->n_sequence + c->missed < expected(l, c))
+			(c->shown + c->missed < expected(l, c) || c->rest_len))
 			return false;
 	}
-	return true;
-}
-
-/* Count what stands in c's sequence against the order of its room.  Position 0:
- * not in it (the reference's own messages, or what it missed). */
-static void
-compare(struct load *l, const struct client *c, const uint32_t *position)
-{
-	uint32_t at = 0;
-
-	for (uint32_t i = 0; i < c->n_sequence; i++) {
-		uint32_t here = position[c->sequence[i]];
-
-		if (here && here <= at)
-			l->t.disordered++;
-		if (here)
-			at = here;
-	}
-}
-
-static void
-room_order(struct load *l, unsigned room)
-{
-	const struct client *reference = NULL;
-	uint32_t *position = calloc(
-		(size_t)l->o.publishers * l->o.messages + 1, sizeof(*position));
-
-	for (unsigned i = 0; i < l->o.clients; i++)
-		if (load_room(l, i) == room &&
-			(!reference || l->client[i].n_sequence >
-					       reference->n_sequence))
-			reference = &l->client[i];
-	if (!position || !reference) {
-		free(position);
-		return;
-	}
-	for (uint32_t i = 0; i < reference->n_sequence; i++)
-		position[reference->sequence[i]] = i + 1;
-	for (unsigned i = 0; i < l->o.clients; i++)
-		if (load_room(l, i) == room)
-			compare(l, &l->client[i], position);
-	free(position);
+	return actor_complete(l);
 }
 
 /* What a publisher handed over before it was closed may have died with the
@@ -178,36 +202,49 @@ room_order(struct load *l, unsigned room)
 static void
 trim_closed(struct load *l)
 {
+	unsigned stride = load_stride(l);
+
 	for (unsigned p = 0; p < l->o.publishers; p++) {
 		uint32_t most = 0;
 
 		if (l->client[p].state != CLIENT_CLOSED)
 			continue;
-		for (unsigned i = 0; i < l->o.clients; i++)
-			if (l->client[i].last[p] > most)
-				most = l->client[i].last[p];
+		for (unsigned i = p % stride; i < l->o.clients; i += stride)
+			if (l->client[i].last[p / stride] > most)
+				most = l->client[i].last[p / stride];
 		l->client[p].sent = most;
 	}
+}
+
+static void
+finish_client(struct load *l, const struct client *c)
+{
+	uint64_t want = expected(l, c), had = c->shown + c->missed;
+	char text[64];
+
+	l->t.missed += c->missed;
+	if (c->state == CLIENT_CLOSED && l->o.may_close)
+		return;
+	l->t.expected += want;
+	/* A notice that counts too many is as wrong as one too few. */
+	if (had > want)
+		l->t.duplicated += had - want;
+	if (had >= want)
+		return;
+	l->t.lost += want - had;
+	(void)snprintf(text, sizeof(text), "%" PRIu64 " of %" PRIu64,
+		want - had, want);
+	load_complain(l, c, "not shown", text);
 }
 
 void
 account_finish(struct load *l)
 {
-	trim_closed(l);
-	for (unsigned i = 0; i < l->o.clients; i++) {
-		const struct client *c = &l->client[i];
-		uint64_t want = expected(l, c);
-
-		l->t.missed += c->missed;
-		if (c->state == CLIENT_CLOSED && l->o.may_close)
-			continue;
-		l->t.expected += want;
-		if (c->n_sequence + c->missed < want)
-			l->t.lost += want - c->n_sequence - c->missed;
-		/* A notice that counts too many is as wrong as one too few. */
-		if (c->n_sequence + c->missed > want)
-			l->t.duplicated += c->n_sequence + c->missed - want;
-	}
-	for (unsigned room = l->o.rooms ? 1 : 0; room <= l->o.rooms; room++)
-		room_order(l, room);
+	if (!l->o.strict)
+		trim_closed(l);
+	for (unsigned i = 0; i < l->o.clients; i++)
+		finish_client(l, &l->client[i]);
+	actor_finish(l);
+	if (!l->o.until_eof)
+		sequence_finish(l);
 }

@@ -13,18 +13,6 @@
 #define PIECE    12000
 #define SERVE_MS 20000
 
-static uint64_t seed;
-
-static unsigned
-below(unsigned n)
-{
-	/* xorshift64*: a seed gives the same bytes on every machine. */
-	seed ^= seed >> 12;
-	seed ^= seed << 25;
-	seed ^= seed >> 27;
-	return (unsigned)((seed * 2685821657736338717u >> 33) % n);
-}
-
 static const char *const words[] = { "/nick ", "/join ", "/part ", "/rooms ",
 	"/who ", "/msg ", "/me ", "/topic ", "/echo ", "/time ", "/limits ",
 	"/help ", "//", "/", "on", "off", "#", "lobby", "guest1", "server",
@@ -42,8 +30,9 @@ soup(char *p, size_t cap)
 {
 	size_t len = 0;
 
-	for (unsigned n = below(200); n; n--) {
-		const char *w = words[below(sizeof(words) / sizeof(*words))];
+	for (unsigned n = load_random(200); n; n--) {
+		const char *w =
+			words[load_random(sizeof(words) / sizeof(*words))];
 		size_t add = strlen(w);
 
 		if (len + add > cap)
@@ -58,7 +47,7 @@ static size_t
 random_bytes(char *p, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		p[i] = (char)below(256);
+		p[i] = (char)load_random(256);
 	return len;
 }
 
@@ -66,8 +55,8 @@ random_bytes(char *p, size_t len)
 static size_t
 huge_line(char *p, size_t len)
 {
-	memset(p, below(2) ? 'x' : (int)below(256), len);
-	if (below(2))
+	memset(p, load_random(2) ? 'x' : (int)load_random(256), len);
+	if (load_random(2))
 		p[len - 1] = '\n';
 	return len;
 }
@@ -75,11 +64,11 @@ huge_line(char *p, size_t len)
 static size_t
 piece(char *p)
 {
-	switch (below(4)) {
+	switch (load_random(4)) {
 	case 0:
-		return random_bytes(p, 1 + below(2000));
+		return random_bytes(p, 1 + load_random(2000));
 	case 1:
-		return huge_line(p, 1 + below(PIECE));
+		return huge_line(p, 1 + load_random(PIECE));
 	default:
 		return soup(p, PIECE);
 	}
@@ -138,9 +127,9 @@ leave(int fd)
 {
 	struct linger rst = { 1, 0 };
 
-	if (!below(3))
+	if (!load_random(3))
 		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &rst, sizeof(rst));
-	else if (below(2))
+	else if (load_random(2))
 		(void)shutdown(fd, SHUT_WR);
 	close(fd);
 }
@@ -167,7 +156,7 @@ burst(struct load *l, int *fd, unsigned id)
 		l->t.closed++;
 		close(*fd);
 		*fd = -1;
-	} else if (!below(BURSTS)) {
+	} else if (!load_random(BURSTS)) {
 		leave(*fd);
 		*fd = -1;
 	}
@@ -182,12 +171,12 @@ bad_run(struct load *l)
 
 	if (!fd)
 		return l->o.bad;
-	seed = l->o.seed * 2 + 1;
+	load_seed(l->o.seed * 2 + 1);
 	for (unsigned i = 0; i < n; i++)
 		fd[i] = -1;
 	/* A server that is gone is not asked another thousand times. */
 	for (unsigned i = 0; i < l->o.bad && l->t.refused < 10; i++) {
-		unsigned at = below(n);
+		unsigned at = load_random(n);
 
 		(void)burst(l, &fd[at], at);
 	}

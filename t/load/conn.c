@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "account.h"
+#include "actor.h"
 #include "load.h"
 
 #include <arpa/inet.h>
@@ -65,7 +66,11 @@ conn_open(struct load *l, struct client *c, unsigned id)
 {
 	memset(c, 0, sizeof(*c));
 	c->id = id;
+	c->sees_own = id >= l->o.publishers;
+	/* One in each room that sees everything, even where all publish. */
+	c->asks_echo = l->o.until_eof && id < load_stride(l) && !c->sees_own;
 	account_client(l, c);
+	actor_init(l, c);
 	c->fd = conn_socket(l, id);
 	if (c->fd < 0) {
 		c->state = CLIENT_CLOSED;
@@ -88,6 +93,11 @@ conn_close(struct load *l, struct client *c)
 	free(c->out);
 	c->out = NULL;
 	c->out_len = 0;
+	if (c->rest_len)
+		l->n_rests--;
+	free(c->rest);
+	c->rest = NULL;
+	c->rest_len = 0;
 }
 
 static bool
@@ -134,6 +144,37 @@ flush_out(struct load *l, struct client *c)
 		watch(l, c, EPOLL_CTL_MOD, EPOLLIN);
 }
 
+bool
+conn_send_halves(struct load *l, struct client *c, const char *p, size_t len)
+{
+	size_t cut = 1 + load_random((unsigned)len - 1);
+
+	c->rest_len = (unsigned)(len - cut);
+	c->rest = load_grow(NULL, c->rest_len);
+	memcpy(c->rest, p + cut, c->rest_len);
+	c->rest_ns = load_now_ns() + (50 + load_random(150)) * 1000000;
+	l->n_rests++;
+	return conn_send(l, c, p, cut);
+}
+
+void
+conn_rests_due(struct load *l)
+{
+	uint64_t now = load_now_ns();
+
+	for (unsigned i = 0; l->n_rests && i < load_sources(l); i++) {
+		struct client *c = &l->client[i];
+
+		if (!c->rest_len || c->rest_ns > now)
+			continue;
+		(void)conn_send(l, c, c->rest, c->rest_len);
+		free(c->rest);
+		c->rest = NULL;
+		c->rest_len = 0;
+		l->n_rests--;
+	}
+}
+
 static void
 ready(struct load *l, struct client *c)
 {
@@ -141,26 +182,63 @@ ready(struct load *l, struct client *c)
 	l->n_ready++;
 }
 
-/* The greeting ends with "* In lobby ...", a join with "* In ROOM ...". */
+/* "* Welcome to NAME. You are NICK." */
+static void
+welcome(struct client *c, const char *line)
+{
+	const char *nick = strstr(line, "You are ");
+	size_t len = nick ? strcspn(nick += 8, ".") : 0;
+
+	if (nick && len < sizeof(c->nick))
+		memcpy(c->nick, nick, len);
+}
+
+/* The greeting ends with the hint how to talk. */
+static void
+greeted(struct load *l, struct client *c)
+{
+	char text[64];
+	unsigned room = load_room(l, c->id);
+	int n = 0;
+
+	c->state = CLIENT_GREETED;
+	if (!room && !c->asks_echo) {
+		ready(l, c);
+		return;
+	}
+	if (c->asks_echo)
+		n = snprintf(text, sizeof(text), "/echo on\n");
+	if (room)
+		n += snprintf(text + n, sizeof(text) - (size_t)n,
+			"/join load%u\n", room);
+	if (!conn_send(l, c, text, (size_t)n))
+		l->t.refused++;
+}
+
+/* What comes before it is ready: the greeting, then the answers. */
 static void
 notice(struct load *l, struct client *c, const char *line)
 {
 	char text[64];
 	unsigned room = load_room(l, c->id);
+	int n = snprintf(text, sizeof(text), "* In load%u", room);
 
-	if (c->state == CLIENT_CONNECTING && !strncmp(line, "* In ", 5)) {
-		c->state = CLIENT_GREETED;
+	if (!strncmp(line, "* Welcome to ", 13))
+		welcome(c, line);
+	else if (!strncmp(line, "* Type to talk", 14) &&
+		 c->state == CLIENT_CONNECTING)
+		greeted(l, c);
+	else if (!strncmp(line, "* Echo is on", 12)) {
+		c->sees_own = true;
 		if (!room)
 			ready(l, c);
-		int n = snprintf(text, sizeof(text), "/join load%u\n", room);
-		if (room && !conn_send(l, c, text, (size_t)n))
-			l->t.refused++;
-		return;
-	}
-	int n = snprintf(text, sizeof(text), "* In load%u", room);
-	if (c->state == CLIENT_GREETED && !strncmp(line, text, (size_t)n) &&
-		!(line[n] >= '0' && line[n] <= '9'))
+	} else if (!strncmp(line, text, (size_t)n) &&
+		   !(line[n] >= '0' && line[n] <= '9'))
 		ready(l, c);
+	else if (!strncmp(line, "* error: ", 9)) {
+		l->t.refused++;
+		load_complain(l, c, "refused", line);
+	}
 }
 
 static void
@@ -193,13 +271,14 @@ take_lines(struct load *l, struct client *c)
 	}
 }
 
-/* False: the connection has ended. */
+/* False: the connection has ended; *ret_errno is 0 when by FIN. */
 static bool
-take_input(struct load *l, struct client *c)
+take_input(struct load *l, struct client *c, int *ret_errno)
 {
 	ssize_t n =
 		recv(c->fd, c->in + c->in_len, sizeof(c->in) - c->in_len, 0);
 
+	*ret_errno = n == -1 ? errno : 0;
 	if (n == -1)
 		return would_block();
 	if (n == 0)
@@ -207,6 +286,21 @@ take_input(struct load *l, struct client *c)
 	c->in_len += (unsigned)n;
 	take_lines(l, c);
 	return true;
+}
+
+static void
+closed(struct load *l, struct client *c, int error)
+{
+	/* After our own half-close the end is awaited, but not a reset. */
+	if (!l->parting || (error && l->o.strict)) {
+		l->t.closed++;
+		load_complain(l, c, "disconnected",
+			error ? strerror(error) : "by FIN");
+	} else if (l->o.strict && c->in_len) {
+		l->t.damaged++;
+		load_complain(l, c, "ended within a line", "");
+	}
+	conn_close(l, c);
 }
 
 bool
@@ -217,15 +311,15 @@ conn_turn(struct load *l, int timeout_ms)
 
 	for (int i = 0; i < n; i++) {
 		struct client *c = &l->client[ev[i].data.u32];
+		int error = 0;
 
 		if (c->state == CLIENT_CLOSED)
 			continue;
 		if (ev[i].events & EPOLLOUT && c->out_len)
 			flush_out(l, c);
-		if (ev[i].events & ~(uint32_t)EPOLLOUT && !take_input(l, c)) {
-			l->t.closed++;
-			conn_close(l, c);
-		}
+		if (ev[i].events & ~(uint32_t)EPOLLOUT &&
+			!take_input(l, c, &error))
+			closed(l, c, error);
 	}
 	return n > 0;
 }

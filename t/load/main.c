@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 #include "account.h"
+#include "actor.h"
 #include "hist.h"
 #include "load.h"
 
 #include <getopt.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 static const char usage[] =
 	"usage: banter-load [-H host] -p port [-p port ...] [-n clients]\n"
 	"       [-r rooms] [-P publishers] [-m messages] [-s bytes]\n"
 	"       [-t seconds] [--rate lines] [--linger ms] [--missed]\n"
-	"       [--may-close] [--hold] [--bad seed count]\n";
+	"       [--may-close] [--hold] [--until-eof] [--strict]\n"
+	"       [--mixed clients] [--churn connections] [--bad seed count]\n";
 
 enum {
 	OPT_RATE = 256,
@@ -28,7 +28,11 @@ enum {
 	OPT_MISSED,
 	OPT_MAY_CLOSE,
 	OPT_LINGER,
-	OPT_NUMBERED
+	OPT_NUMBERED,
+	OPT_UNTIL_EOF,
+	OPT_STRICT,
+	OPT_MIXED,
+	OPT_CHURN
 };
 
 static const struct option longs[] = {
@@ -39,17 +43,12 @@ static const struct option longs[] = {
 	{ "may-close", no_argument, NULL, OPT_MAY_CLOSE },
 	{ "linger", required_argument, NULL, OPT_LINGER },
 	{ "numbered", no_argument, NULL, OPT_NUMBERED }, /* it always is */
+	{ "until-eof", no_argument, NULL, OPT_UNTIL_EOF },
+	{ "strict", no_argument, NULL, OPT_STRICT },
+	{ "mixed", required_argument, NULL, OPT_MIXED },
+	{ "churn", required_argument, NULL, OPT_CHURN },
 	{ NULL, 0, NULL, 0 },
 };
-
-uint64_t
-load_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 static bool
 option(struct load_options *o, int c)
@@ -79,7 +78,19 @@ option(struct load_options *o, int c)
 		o->timeout_s = n;
 		break;
 	case OPT_RATE:
-		o->rate = n;
+		o->rate = strtod(optarg, NULL);
+		break;
+	case OPT_UNTIL_EOF:
+		o->until_eof = true;
+		break;
+	case OPT_STRICT:
+		o->strict = true;
+		break;
+	case OPT_MIXED:
+		o->mixed = n;
+		break;
+	case OPT_CHURN:
+		o->churn = n;
 		break;
 	case OPT_LINGER:
 		o->linger_ms = n;
@@ -110,6 +121,18 @@ option(struct load_options *o, int c)
 	return true;
 }
 
+/* In an open-ended load the order is checked as it comes, which those who may
+ * miss something would spoil. */
+static bool
+is_sound(const struct load_options *o)
+{
+	if (!o->n_ports || !o->clients || o->publishers + o->mixed > o->clients)
+		return false;
+	if (o->until_eof && (o->rate <= 0 || o->missed || o->may_close))
+		return false;
+	return o->until_eof || !o->mixed;
+}
+
 static bool
 options(struct load_options *o, int argc, char **argv)
 {
@@ -125,8 +148,9 @@ options(struct load_options *o, int argc, char **argv)
 			return false;
 	if (o->bad && optind < argc)
 		o->bad = (unsigned)strtoul(argv[optind++], NULL, 10);
-	return optind == argc && o->n_ports && o->clients &&
-	       o->publishers <= o->clients;
+	if (o->churn)
+		o->clients = 1;
+	return optind == argc && is_sound(o);
 }
 
 static bool
@@ -145,19 +169,10 @@ connect_all(struct load *l)
 	return l->n_ready == l->o.clients;
 }
 
-static bool
-stdin_ended(void)
-{
-	struct pollfd pfd = { 0, POLLIN, 0 };
-	char c;
-
-	return poll(&pfd, 1, 0) == 1 && read(0, &c, 1) <= 0;
-}
-
 static void
 hold(struct load *l)
 {
-	while (!stdin_ended())
+	while (!marks_read(l))
 		(void)conn_turn(l, 50);
 }
 
@@ -169,13 +184,17 @@ run(struct load *l)
 
 	l->last_ns = start;
 	do {
+		if (l->o.until_eof)
+			(void)marks_read(l);
 		if (!all)
 			all = publish_due(l, start);
+		actor_due(l);
 		(void)conn_turn(l, all ? 50 : 1);
 		quiet = load_now_ns() - l->last_ns;
 		if (all && account_complete(l))
 			break;
-	} while (!all || quiet < (uint64_t)l->o.timeout_s * 1000000000);
+	} while ((!all && !l->ended) ||
+		 quiet < (uint64_t)l->o.timeout_s * 1000000000);
 	uint64_t until = load_now_ns() + (uint64_t)l->o.linger_ms * 1000000;
 	while (load_now_ns() < until)
 		(void)conn_turn(l, 10);
@@ -187,34 +206,39 @@ static void
 part_all(struct load *l)
 {
 	uint64_t until = load_now_ns() + (uint64_t)l->o.timeout_s * 1000000000;
-	uint64_t closed = l->t.closed;
+	uint64_t delivered = l->t.delivered;
 
-	account_finish(l);
+	if (!l->o.churn)
+		account_finish(l);
+	l->parting = true;
 	for (unsigned i = 0; i < l->o.clients; i++)
 		if (l->client[i].state != CLIENT_CLOSED)
 			(void)shutdown(l->client[i].fd, SHUT_WR);
-	uint64_t delivered = l->t.delivered;
 	while (l->n_open && load_now_ns() < until)
 		(void)conn_turn(l, 100);
 	l->t.duplicated += l->t.delivered - delivered;
-	l->t.closed = closed;
 }
 
 static void
 summary(const struct load *l, double seconds)
 {
 	const struct totals *t = &l->t;
+	struct marks_result m = marks_result();
 
 	printf("SUMMARY clients=%u connected=%" PRIu64 " refused=%" PRIu64
 	       " disconnects=%" PRIu64 " sent=%" PRIu64 " expected=%" PRIu64
 	       " delivered=%" PRIu64 " missed=%" PRIu64 " lost=%" PRIu64
 	       " duplicated=%" PRIu64 " disordered=%" PRIu64 " damaged=%" PRIu64
+	       " asked=%" PRIu64 " answered=%" PRIu64
 	       " unended=%u p50_us=%" PRIu64 " p99_us=%" PRIu64
-	       " max_us=%" PRIu64 " seconds=%.3f\n",
+	       " max_us=%" PRIu64 " marks=%u intervals=%u pause_p50_us=%" PRIu64
+	       " pause_max_us=%" PRIu64 " gap_max_us=%" PRIu64
+	       " seconds=%.3f\n",
 		l->o.clients, t->connected, t->refused, t->closed, t->sent,
 		t->expected, t->delivered, t->missed, t->lost, t->duplicated,
-		t->disordered, t->damaged, l->n_open, hist_percentile(50),
-		hist_percentile(99), hist_max(), seconds);
+		t->disordered, t->damaged, t->asked, t->answered, l->n_open,
+		hist_percentile(50), hist_percentile(99), hist_max(), m.n,
+		m.used, m.pause_p50, m.pause_max, m.gap_max, seconds);
 }
 
 static bool
@@ -239,6 +263,7 @@ forget(struct load *l)
 		free(l->client[i].sequence);
 	}
 	free(l->client);
+	order_free(l);
 }
 
 static int
@@ -273,6 +298,7 @@ main(int argc, char **argv)
 		return 64;
 	}
 	raise_nofile();
+	load_seed(l.o.seed ? l.o.seed : 1);
 	if (l.o.bad)
 		return attack(&l);
 	l.client = calloc(l.o.clients, sizeof(*l.client));
@@ -281,7 +307,9 @@ main(int argc, char **argv)
 	bool ready = connect_all(&l);
 	uint64_t start = load_now_ns();
 	printf("%s %u\n", ready ? "RUNNING" : "INCOMPLETE", l.n_ready);
-	if (l.o.hold)
+	if (l.o.churn)
+		churn_run(&l);
+	else if (l.o.hold)
 		hold(&l);
 	else
 		run(&l);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#include "load.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define COMPLAINTS 20
+
+static uint64_t seed = 1;
+
+uint64_t
+load_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+void
+load_seed(uint64_t from)
+{
+	seed = from;
+}
+
+unsigned
+load_random(unsigned n)
+{
+	/* xorshift64*: a seed gives the same bytes on every machine. */
+	seed ^= seed >> 12;
+	seed ^= seed << 25;
+	seed ^= seed >> 27;
+	return (unsigned)((seed * 2685821657736338717u >> 33) % n);
+}
+
+void *
+load_grow(void *p, size_t size)
+{
+	p = realloc(p, size);
+	if (!p) {
+		perror("banter-load");
+		exit(2);
+	}
+	return p;
+}
+
+void
+load_complain(const struct load *l, const struct client *c, const char *what,
+	const char *line)
+{
+	static unsigned n;
+
+	if (!l->o.strict || n++ >= COMPLAINTS)
+		return;
+	fprintf(stderr, "# banter-load: client %u: %s%s%.300s\n", c->id, what,
+		*line ? ": " : "", line);
+}
