@@ -29,6 +29,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define END_MS 500 /* for a keeper that is asked to end */
+
 static void next_slot(void *arg);
 
 static void
@@ -120,6 +122,28 @@ on_stuck(void *arg)
 	give_in(u);
 }
 
+static void
+on_end_late(void *arg)
+{
+	struct upgrade *u = arg;
+
+	kill_new(u);
+	arm(u, UPGRADE_STEP_MS, on_stuck);
+}
+
+/* A worker that has not said its pid yet is known to its keeper alone. */
+static void
+end_new(struct upgrade *u)
+{
+	const struct keeper_message end = { .type = KEEPER_END };
+
+	if (u->keeper != 0 && u->worker == 0 && u->line >= 0 &&
+		keeper_send(u->line, &end, NULL, 0) == 0)
+		arm(u, END_MS, on_end_late);
+	else
+		on_end_late(u);
+}
+
 static void __attribute__((format(printf, 2, 3)))
 undo(struct upgrade *u, const char *fmt, ...)
 {
@@ -131,8 +155,7 @@ undo(struct upgrade *u, const char *fmt, ...)
 	(void)vsnprintf(u->why, sizeof u->why, fmt, ap);
 	va_end(ap);
 	u->step = STEP_UNDOING;
-	kill_new(u);
-	arm(u, UPGRADE_STEP_MS, on_stuck);
+	end_new(u);
 	if (u->line < 0 && u->keeper == 0)
 		undone(u);
 }
@@ -159,8 +182,9 @@ line_ended(struct upgrade *u)
 	fd_close(&u->line);
 	if (u->step == STEP_UNDOING)
 		check_undone(u);
-	else
+	else if (u->keeper == 0)
 		undo(u, "the new keeper has ended");
+	/* Else it is dead, and how it died is told when it is reaped. */
 }
 
 static void
