@@ -8,6 +8,7 @@
 #include "master/slot.h"
 #include "master/supervise.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -67,17 +68,6 @@ settle(struct slot *s)
 }
 
 static void
-keeper_reaped(struct slot *s, int status)
-{
-	begin(s);
-	if (!s->giving_up && s->m->stop == STOP_NO)
-		supervise_log_keeper(s, status);
-	s->old_keeper = 0;
-	supervise_keeper_read(s); /* what it said last, and whether it ended */
-	settle(s);
-}
-
-static void
 worker_reaped(struct slot *s, pid_t pid, int status)
 {
 	bool was_ready;
@@ -90,6 +80,31 @@ worker_reaped(struct slot *s, pid_t pid, int status)
 	s->end_status = status;
 	s->end_ready = was_ready;
 	supervise_keeper_read(s);
+	settle(s);
+}
+
+/* Its keeper has reaped it and died before it could say so.  A zombie that is
+ * ours to reap can still be sent a signal. */
+static bool
+has_vanished(struct slot *s)
+{
+	if (s->worker == 0)
+		return false;
+	if (s->worker_pidfd >= 0)
+		return slot_signal(s, 0) == -ESRCH;
+	return kill(s->worker, 0) == -1 && errno == ESRCH;
+}
+
+static void
+keeper_reaped(struct slot *s, int status)
+{
+	begin(s);
+	if (!s->giving_up && s->m->stop == STOP_NO)
+		supervise_log_keeper(s, status);
+	s->old_keeper = 0;
+	supervise_keeper_read(s); /* what it said last, and whether it ended */
+	if (has_vanished(s))
+		worker_reaped(s, s->worker, SLOT_DIED_UNKNOWN);
 	settle(s);
 }
 
