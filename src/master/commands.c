@@ -22,6 +22,7 @@ static const struct {
 	{ "metrics", 1, commands_metrics },
 	{ "kick", WORDS_MAX, commands_kick },
 	{ "reload", 1, commands_reload },
+	{ "upgrade", 1, commands_upgrade },
 	{ "reopen", 1, commands_reopen },
 	{ "stop", 1, commands_stop },
 };
@@ -70,7 +71,8 @@ commands_handle(void *arg, struct control_request *r, struct slice line)
 	}
 	control_finish(r, CONTROL_USAGE,
 		"unknown verb; there are status, "
-		"clients, rooms, metrics, kick, reload, reopen and stop");
+		"clients, rooms, metrics, kick, reload, upgrade, reopen and "
+		"stop");
 }
 
 int

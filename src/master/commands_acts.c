@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/version.h"
 #include "bus/ctl.h"
 #include "log/log.h"
 #include "master/commands_private.h"
@@ -176,6 +177,74 @@ commands_reload(struct commands *c, struct control_request *r,
 	w->held = true;
 	commands_log(r, "reload");
 	master_reload(c->master, reload_done, w);
+}
+
+/* "3 upgraded" */
+static void
+show_slots(struct control_request *r, struct slice report)
+{
+	control_table(r, "worker\tresult");
+	while (report.len > 0) {
+		const char *end = memchr(report.p, '\n', report.len);
+		size_t len = end ? (size_t)(end - report.p) : report.len;
+		const char *blank = memchr(report.p, ' ', len);
+		size_t key = blank ? (size_t)(blank - report.p) : len;
+
+		control_row(r);
+		control_value(r, slice_of(report.p, key));
+		control_value(r, slice_skip(slice_of(report.p, len), key + 1));
+		control_row_end(r);
+		report = slice_skip(report, len + 1);
+	}
+}
+
+static void
+upgrade_done(void *arg, int rc, struct slice report, const char *why)
+{
+	struct control_request *r = waiter_end(arg);
+
+	if (!r)
+		return;
+	if (report.len > 0)
+		show_slots(r, report);
+	if (rc < 0)
+		control_finish(r, CONTROL_REFUSED, "%s", why);
+	else
+		control_finish(
+			r, CONTROL_DONE, "upgraded to %s", BANTER_VERSION);
+}
+
+struct control_request *
+commands_asker(const void *arg)
+{
+	const struct waiter *w = arg;
+
+	return w->request;
+}
+
+void
+commands_upgrade_wait(struct commands *c, struct control_request *r,
+	void (**ret_done)(void *, int, struct slice, const char *),
+	void **ret_arg)
+{
+	struct waiter *w = waiter_new(c, r);
+
+	w->held = true;
+	*ret_done = upgrade_done;
+	*ret_arg = w;
+}
+
+void
+commands_upgrade(struct commands *c, struct control_request *r,
+	const struct words *words)
+{
+	master_upgrade_fn *done;
+	void *w;
+
+	(void)words;
+	commands_log(r, "upgrade");
+	commands_upgrade_wait(c, r, &done, &w);
+	master_upgrade(c->master, done, w);
 }
 
 void

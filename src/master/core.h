@@ -25,6 +25,7 @@
 struct control;
 struct hub;
 struct reload;
+struct upgrade;
 
 enum slot_phase {
 	SLOT_DOWN,    /* no keeper: none yet, or waiting for its worker's end */
@@ -67,6 +68,8 @@ struct slot {
 	struct slot_page *page;
 
 	pid_t keeper, worker;
+	pid_t leaving_keeper; /* of the image before: ends by itself */
+	uint32_t arena_version;
 	int worker_pidfd;
 	enum slot_phase phase;
 	uint64_t generation, deaths;
@@ -108,6 +111,10 @@ struct master {
 	char *conf_path; /* absolute */
 	const struct conf *conf, *boot;
 	int conf_fd;
+	int boot_fd;    /* of boot, when that is another than conf; -1 */
+	bool conf_anew; /* conf was read from the file by an upgrade: older
+			 * workers cannot read its memory */
+	char *binary;   /* path of the installed program */
 	uint64_t conf_generation, last_tag;
 	char pending[2048]; /* keys, for people */
 	uint64_t since_ms;
@@ -124,6 +131,8 @@ struct master {
 	struct loop_timer leaving;
 	struct reload *reload;
 	uint64_t reloads, reloads_failed;
+	struct upgrade *upgrade;
+	uint64_t upgrades, upgrades_failed;
 	unsigned n_slots;
 	struct slot *slot; /* [n_slots] */
 	struct quota quota;
@@ -139,6 +148,9 @@ struct master {
 	struct loop_timer stop_timer;
 	int exit_code;
 };
+
+/* master.c: run the loop until it is stopped, and end; the exit code. */
+int master_serve(struct master *m);
 
 /* ready.c: start-up is over, or has failed. */
 void ready_check(struct master *m);

@@ -15,6 +15,8 @@ const struct figure figures_daemon[] = {
 	{ "configuration", "Generation of the configuration", false },
 	{ "reloads", "Reloads that were applied", true },
 	{ "reloads_failed", "Reloads that were refused", true },
+	{ "upgrades", "Upgrades that were completed", true },
+	{ "upgrades_failed", "Upgrades that were refused or went back", true },
 	{ "messages", "Messages sequenced", true },
 	{ "relay_log_used", "Bytes of the relay log that a slot still needs",
 		false },
@@ -89,6 +91,8 @@ figures_of_daemon(struct master *master, uint64_t ret[FIGURES_MAX])
 	ret[n++] = status.conf_generation;
 	ret[n++] = status.reloads;
 	ret[n++] = status.reloads_failed;
+	ret[n++] = status.upgrades;
+	ret[n++] = status.upgrades_failed;
 	ret[n++] = s.messages;
 	ret[n++] = s.log_bytes;
 	ret[n++] = s.log_size;

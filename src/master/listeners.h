@@ -13,6 +13,7 @@
 #include "bus/ctl.h"
 #include "bus/slot.h"
 #include "conf/conf.h"
+#include "master/keep.h"
 #include "net/inherit.h"
 #include "net/listen.h"
 
@@ -91,6 +92,17 @@ unsigned listeners_map(const struct listeners *ls,
 
 /* New connections go to slots whose bit is set. */
 void listeners_steer(const struct listeners *ls, uint64_t mask);
+
+/* For the next image of the master; restored after listeners_init().  None may
+ * be ADDRESS_NEW.  False: damaged. */
+void listeners_save(const struct listeners *ls, struct keep *k);
+bool listeners_restore(struct listeners *ls, struct kept *k);
+
+/* The name of an address that conf has not, or not at the same place; NULL:
+ * there is none. */
+const char *listeners_stranger(
+	const struct listeners *ls, const struct conf *conf);
+bool listeners_are_leaving(const struct listeners *ls);
 
 /* "LISTEN name address port" per address. */
 void listeners_print(const struct listeners *ls, struct buf *b);

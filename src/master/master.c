@@ -17,6 +17,7 @@
 #include "master/slot.h"
 #include "master/start.h"
 #include "master/supervise.h"
+#include "master/upgrade.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -62,6 +63,7 @@ open_loop(struct master *m)
 	if (!m->hub)
 		return os_failed("the relay log", -errno);
 	m->reload = reload_new(m);
+	m->upgrade = upgrade_new(m);
 	return 0;
 }
 
@@ -153,6 +155,7 @@ close_all(struct master *m)
 {
 	commands_free(&m->commands);
 	control_close(&m->control);
+	upgrade_free(&m->upgrade);
 	reload_free(&m->reload);
 	for (unsigned i = 0; m->slot && i < m->n_slots; i++)
 		slot_fini(&m->slot[i]);
@@ -167,7 +170,19 @@ close_all(struct master *m)
 		conf_unmap(&m->boot);
 	conf_unmap(&m->conf);
 	fd_close(&m->conf_fd);
+	fd_close(&m->boot_fd);
+	free(m->binary);
 	free(m->conf_path);
+}
+
+int
+master_serve(struct master *m)
+{
+	run(m);
+	log_notice("stopped");
+	daemonize_report(&m->report_fd, m->exit_code, false);
+	close_all(m);
+	return m->exit_code;
 }
 
 static uint64_t
@@ -194,11 +209,8 @@ run_daemon(struct master *m)
 	m->watchdog_ms = watchdog_ms();
 	m->since_ms = clock_wall_ms();
 	code = start(m);
-	if (code == 0) {
-		run(m);
-		code = m->exit_code;
-		log_notice("stopped");
-	}
+	if (code == 0)
+		return master_serve(m);
 	daemonize_report(&m->report_fd, code, false);
 	close_all(m);
 	return code;
@@ -222,6 +234,8 @@ master_main(const struct master_options *o, slot_worker_fn *worker)
 		.worker = worker,
 		.conf_path = absolute(o->conf_path),
 		.conf_fd = -1,
+		.boot_fd = -1,
+		.binary = upgrade_binary(),
 		.signal_fd = -1,
 		.report_fd = -1,
 		.rundir = { .dir_fd = -1 } };

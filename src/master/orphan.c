@@ -7,6 +7,7 @@
 #include "master/health.h"
 #include "master/slot.h"
 #include "master/supervise.h"
+#include "master/upgrade_slots.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -111,6 +112,8 @@ keeper_reaped(struct slot *s, int status)
 bool
 orphan_reaped(struct slot *s, pid_t pid, int status)
 {
+	if (pid == s->keeper && !s->orphaned && upgrade_slot_orphaned(s))
+		return true;
 	if (pid == s->worker) {
 		worker_reaped(s, pid, status);
 	} else if (pid == s->old_keeper || (pid == s->keeper && !s->orphaned)) {

@@ -18,6 +18,8 @@ master_status(const struct master *m, struct command_status *ret)
 		.conf_generation = m->conf_generation,
 		.reloads = m->reloads,
 		.reloads_failed = m->reloads_failed,
+		.upgrades = m->upgrades,
+		.upgrades_failed = m->upgrades_failed,
 		.n_slots = m->n_slots,
 		.pending = m->pending };
 }

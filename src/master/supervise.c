@@ -12,6 +12,8 @@
 #include "master/orphan.h"
 #include "master/reload.h"
 #include "master/slot.h"
+#include "master/upgrade.h"
+#include "master/upgrade_slots.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -20,7 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #define LONG_WAIT_MS   2000 /* the slot's places are given to others */
@@ -79,8 +80,8 @@ supervise_schedule(struct slot *s, bool was_ready)
 	loop_timer_set(s->m->loop, &s->respawn, at, on_respawn, s);
 }
 
-static void
-describe(int status, char *text, size_t cap)
+void
+supervise_describe(int status, char *text, size_t cap)
 {
 	const char *name;
 
@@ -101,7 +102,7 @@ log_death(const struct slot *s, pid_t pid, int status)
 	const char *when = s->phase == SLOT_READY ? "" : " before it was ready";
 	char how[64];
 
-	describe(status, how, sizeof how);
+	supervise_describe(status, how, sizeof how);
 	if (s->m->stop != STOP_NO)
 		log_info("worker %u (pid %d, generation %" PRIu64 ") %s",
 			s->number, (int)pid, s->generation, how);
@@ -199,7 +200,9 @@ supervise_worker_ended(struct slot *s, pid_t pid, int status)
 		ctl_link_read(s);
 	ctl_link_drop(s);
 	was_ready = s->phase == SLOT_READY;
-	if (supervise_exited_with(status, SLOT_EXIT_HANDOVER))
+	if (supervise_exited_with(status, SLOT_EXIT_PARKED))
+		log_debug("worker %u (pid %d) is parked", s->number, (int)pid);
+	else if (supervise_exited_with(status, SLOT_EXIT_HANDOVER))
 		log_info("worker %u (pid %d, generation %" PRIu64
 			 ") has made another keeper",
 			s->number, (int)pid, s->generation);
@@ -228,6 +231,9 @@ worker_gone(struct slot *s, pid_t pid, int status)
 {
 	bool was_ready = supervise_worker_ended(s, pid, status);
 
+	if (upgrade_slot_parked(
+		    s, supervise_exited_with(status, SLOT_EXIT_PARKED)))
+		return;
 	if (s->m->stop == STOP_NO) {
 		supervise_go_on(s, status, was_ready);
 		return;
@@ -253,7 +259,7 @@ worker_spawned(struct slot *s, pid_t pid)
 static void
 keeper_said(struct slot *s, const struct keeper_message *k)
 {
-	if (k->generation != s->generation)
+	if (upgrade_slot_said(s, k) || k->generation != s->generation)
 		return;
 	switch ((enum keeper_message_type)k->type) {
 	case KEEPER_SPAWNED:
@@ -287,14 +293,19 @@ supervise_keeper_read(struct slot *s)
 {
 	while (s->keeper_ctl >= 0) {
 		struct keeper_message k;
-		ssize_t n = FAULT_CALL(keeper_read,
-			recv(s->keeper_ctl, &k, sizeof k, MSG_DONTWAIT));
+		int fd[KEEPER_FDS] = { -1, -1, -1, -1 };
+		int rc = -FAULT_ERR(keeper_read);
 
-		if (n == sizeof k) {
+		if (rc == 0)
+			rc = keeper_recv(s->keeper_ctl, &k, fd);
+
+		for (unsigned i = 0; i < KEEPER_FDS; i++)
+			fd_close(&fd[i]); /* nobody sends us any */
+		if (rc == 1) {
 			keeper_said(s, &k);
 			continue;
 		}
-		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		if (rc == -EAGAIN)
 			return;
 		/* End of file, or our own mistake; deaths come by SIGCHLD. */
 		loop_del(s->m->loop, s->keeper_ctl);
@@ -308,13 +319,15 @@ supervise_log_keeper(const struct slot *s, int status)
 {
 	char how[64];
 
-	describe(status, how, sizeof how);
+	supervise_describe(status, how, sizeof how);
 	log_error("keeper %u %s", s->number, how);
 }
 
 static bool
 find_dead(struct master *m, pid_t pid, int status)
 {
+	if (upgrade_reaped(m, pid, status))
+		return true;
 	for (unsigned i = 0; i < m->n_slots; i++)
 		if (orphan_reaped(&m->slot[i], pid, status))
 			return true;
@@ -344,19 +357,27 @@ on_resync(void *arg)
 		reload_resync(s);
 }
 
+static void
+resync_soon(struct slot *s)
+{
+	loop_timer_set(s->m->loop, &s->resync,
+		clock_mono_ms() + RELOAD_RESYNC_MS, on_resync, s);
+}
+
 bool
 supervise_ready(struct slot *s)
 {
 	if (s->phase != SLOT_STARTING)
 		return false;
+	if (upgrade_slot_ready(s))
+		return true;
 	FAULT(worker_ready);
 	s->phase = SLOT_READY;
 	backoff_ready(&s->backoff);
 	share_ready(s);
 	if (s->m->stop != STOP_NO)
 		ctl_link_send(s, LINK_STOP);
-	loop_timer_set(s->m->loop, &s->resync,
-		clock_mono_ms() + RELOAD_RESYNC_MS, on_resync, s);
+	resync_soon(s);
 	log_info("worker %u is ready (generation %" PRIu64 ")", s->number,
 		s->generation);
 	health_steer(s->m);
@@ -377,6 +398,8 @@ supervise_violation(struct slot *s)
 {
 	uint64_t now = clock_mono_ms();
 
+	if (upgrade_slot_broke(s))
+		return;
 	if (s->violation_ms != 0 && now - s->violation_ms < BROKE_AGAIN_MS)
 		s->giving_up = true;
 	s->violation_ms = now;
@@ -403,15 +426,31 @@ is_unthrottled(void)
 #endif
 }
 
-void
-supervise_start(struct master *m)
+static void
+prepare(struct master *m)
 {
 	bool unthrottled = is_unthrottled();
 
 	srandom((unsigned)clock_mono_ns());
-	for (unsigned i = 0; i < m->n_slots; i++) {
+	for (unsigned i = 0; i < m->n_slots; i++)
 		m->slot[i].backoff.unthrottled = unthrottled;
+}
+
+void
+supervise_start(struct master *m)
+{
+	prepare(m);
+	for (unsigned i = 0; i < m->n_slots; i++)
 		supervise_start_worker(&m->slot[i]);
-	}
 	health_start(m);
+}
+
+void
+supervise_resume(struct master *m)
+{
+	prepare(m);
+	for (unsigned i = 0; i < m->n_slots; i++)
+		resync_soon(&m->slot[i]);
+	health_start(m);
+	health_steer_anew(m);
 }

@@ -29,6 +29,12 @@ void supervise_violation(struct slot *s);
 /* The configuration is new: slots whose worker had refused it try again. */
 void supervise_retry(struct master *m);
 
+/* The same for what the image before has started. */
+void supervise_resume(struct master *m);
+
+/* "was killed by SIGKILL" of a status as waitpid(2). */
+void supervise_describe(int status, char *text, size_t cap);
+
 /* For orphan.c: the pieces of a death.  What is left of a worker is read, its
  * end is logged and counted, and it is forgotten; the result: it was READY. */
 bool supervise_worker_ended(struct slot *s, pid_t pid, int status);

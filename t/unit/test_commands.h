@@ -32,6 +32,8 @@ static uint32_t n_rooms;
 static bool stopping, silent[SLOTS];
 static int reload_rc;
 static const char *reload_report;
+static master_upgrade_fn *upgrade_fn;
+static void *upgrade_arg;
 static master_reload_fn *reload_fn;
 static void *reload_arg;
 static char kick_reason[512];
@@ -128,6 +130,14 @@ master_reopen(struct master *master)
 {
 	(void)master;
 	return reload_rc;
+}
+
+void
+master_upgrade(struct master *master, master_upgrade_fn *done, void *arg)
+{
+	(void)master;
+	upgrade_fn = done;
+	upgrade_arg = arg;
 }
 
 void
