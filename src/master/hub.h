@@ -24,6 +24,9 @@ struct hub;
 struct hub *hub_new(const struct conf *conf, unsigned n_slots);
 void hub_free(struct hub **hub);
 
+/* There are n_slots now, at least as many as before. */
+void hub_grow(struct hub *hub, unsigned n_slots);
+
 /* New limits and rooms: configured rooms are made, topics that nobody changed
  * follow the file, rooms that are configured no longer vanish when empty. */
 void hub_reconfigure(struct hub *hub, const struct conf *conf);
