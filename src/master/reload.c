@@ -12,6 +12,7 @@
 #include "master/health.h"
 #include "master/hub.h"
 #include "master/reload_report.h"
+#include "master/resize.h"
 #include "master/supervise.h"
 
 #include <errno.h>
@@ -217,7 +218,7 @@ commit(struct reload *r)
 	loop_timer_clear(&r->timer);
 	reload_report(m->boot, m->conf, r->conf, &report, m->pending,
 		sizeof m->pending);
-	if (listeners_commit(&m->listeners, r->conf))
+	if (listeners_commit(&m->listeners, r->conf, r->asked))
 		loop_timer_set(m->loop, &m->leaving,
 			clock_mono_ms() + RELOAD_LEAVE_MS, on_leaving, m);
 	change_conf(r);
@@ -225,8 +226,11 @@ commit(struct reload *r)
 		if (r->asked >> i & 1) {
 			m->slot[i].resync_tag = r->tag;
 			ctl_link_send(&m->slot[i], LINK_COMMIT);
+		} else if (m->slot[i].phase == SLOT_READY) {
+			supervise_resync_soon(&m->slot[i]);
 		}
 	r->asked = 0;
+	resize_commit(m);
 	health_steer_anew(m);
 	share_total(m);
 	log_lines(slice_str(r->complaints.text), false);
@@ -255,6 +259,16 @@ on_prepare_late(void *arg)
 		__builtin_ctzll(missing) + 1, RELOAD_PREPARE_MS / 1000);
 }
 
+/* One that drains has no part in shared ones, and gets all when it drains no
+ * more. */
+static bool
+is_due(const struct slot *s, const struct address *a, uint64_t newer_than)
+{
+	if (a->shared && (s->drain != 0 || s->unshared))
+		return s->drain == 0;
+	return a->since > newer_than;
+}
+
 static int
 send_listeners(struct slot *s, uint64_t newer_than, enum address_state state)
 {
@@ -267,11 +281,18 @@ send_listeners(struct slot *s, uint64_t newer_than, enum address_state state)
 			.address = a->number,
 			.shared = a->shared };
 
-		if (a->state == state && a->since > newer_than)
+		if (a->state == state && is_due(s, a, newer_than))
 			rc = ctl_link_try(s, CTL_LISTENER, 0, &l, sizeof l,
 				listeners_fd(a, s->number));
 	}
 	return rc;
+}
+
+/* What it will not do any more does not hold up the others. */
+static bool
+is_surplus(const struct reload *r, const struct slot *s)
+{
+	return s->number > resize_wanted(r->conf) || s->drain != 0;
 }
 
 static int
@@ -280,6 +301,8 @@ ask(struct reload *r, struct slot *s)
 	int rc;
 
 	health_look(s);
+	if (s->stopped && is_surplus(r, s))
+		return 0; /* it gets it when it runs again */
 	if (s->stopped)
 		return -EAGAIN;
 	rc = ctl_link_try(s, CTL_PREPARE, r->tag, NULL, 0, r->conf_fd);
@@ -295,8 +318,10 @@ prepare(struct reload *r)
 	char mem[512];
 	struct buf why = buf_over(mem, sizeof mem);
 	struct master *m = r->m;
-	int rc = listeners_prepare(&m->listeners, r->conf, r->tag, &why);
+	int rc = resize_prepare(m, r->conf, &why);
 
+	if (rc == 0)
+		rc = listeners_prepare(&m->listeners, r->conf, r->tag, &why);
 	if (rc < 0) {
 		refuse(r, rc, buf_slice(&why));
 		return;
@@ -463,6 +488,24 @@ reload_slot_gone(struct slot *s)
 	check_answers(r);
 }
 
+static bool
+is_asked(const struct slot *s)
+{
+	const struct reload *r = s->m->reload;
+
+	return r->phase == PREPARING && r->asked >> (s->number - 1) & 1;
+}
+
+static void
+resync_failed(struct slot *s, int rc)
+{
+	if (rc == -EAGAIN || rc == -ETOOMANYREFS)
+		supervise_resync_soon(s);
+	else
+		log_error("worker %u cannot be given the configuration: %s",
+			s->number, strerror(-rc));
+}
+
 void
 reload_resync(struct slot *s)
 {
@@ -471,19 +514,25 @@ reload_resync(struct slot *s)
 		__atomic_load_n(&s->page->conf_generation, __ATOMIC_RELAXED);
 	int rc;
 
-	if (has >= m->conf_generation)
+	if (has >= m->conf_generation && (s->drain != 0 || !s->unshared))
 		return;
+	/* Its own PREPARE would take the place of a reload's. */
+	if (s->stopped || is_asked(s)) {
+		supervise_resync_soon(s);
+		return;
+	}
 	log_info("worker %u has configuration %" PRIu64 ": sending %" PRIu64,
 		s->number, has, m->conf_generation);
 	rc = ctl_link_try(
 		s, CTL_PREPARE, m->conf_generation, NULL, 0, m->conf_fd);
 	if (rc == 0)
 		rc = send_listeners(s, has, ADDRESS_LIVE);
-	if (rc == 0)
-		ctl_link_send(s, LINK_COMMIT);
-	else
-		log_error("worker %u cannot be given the configuration: %s",
-			s->number, strerror(-rc));
+	if (rc < 0) {
+		resync_failed(s, rc);
+		return;
+	}
+	s->unshared = s->drain != 0;
+	ctl_link_send(s, LINK_COMMIT);
 }
 
 bool

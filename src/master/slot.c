@@ -31,6 +31,8 @@ slot_init(struct slot *s, struct master *m, unsigned number)
 {
 	void *p;
 
+	if (s->page)
+		return 0;
 	memset(s, 0, sizeof *s);
 	s->m = m;
 	s->number = number;
@@ -39,8 +41,12 @@ slot_init(struct slot *s, struct master *m, unsigned number)
 	if (s->page_fd < 0)
 		return s->page_fd;
 	p = mmap(NULL, sizeof *s->page, PROT_READ, MAP_SHARED, s->page_fd, 0);
-	if (p == MAP_FAILED)
-		return -errno;
+	if (p == MAP_FAILED) {
+		int rc = -errno;
+
+		fd_close(&s->page_fd);
+		return rc;
+	}
 	s->page = p;
 	return 0;
 }
@@ -131,8 +137,8 @@ fill_env(const struct slot *s, const struct lines *l, uint64_t arena_size,
 	env->died = SLOT_DIED_FIRST;
 	env->master = getpid();
 	env->quota = s->m->quota.slot[s->number - 1].quota;
-	env->n_listeners =
-		listeners_env(&s->m->listeners, s->number, env->listener);
+	env->n_listeners = listeners_env(
+		&s->m->listeners, s->number, s->drain != 0, env->listener);
 }
 
 static void
@@ -223,6 +229,8 @@ slot_open(struct slot *s)
 	s->ctl = l.ctl[0];
 	s->keeper_ctl = l.keeper[0];
 	s->resync_tag = s->m->conf_generation;
+	s->served = false;
+	s->unshared = s->drain != 0;
 	hub_slot_open(s->m->hub, s->number, s->bus);
 	return watch_lines(s);
 }

@@ -6,6 +6,7 @@
 #include "keeper/keeper.h"
 #include "log/log.h"
 #include "master/ctl_link.h"
+#include "master/drain.h"
 #include "master/health.h"
 #include "master/hub.h"
 #include "master/reload.h"
@@ -26,6 +27,18 @@
 
 static void schedule(struct slot *s, bool was_ready);
 
+static bool
+is_unthrottled(void)
+{
+#ifdef BANTER_TEST_FAULTS
+	const char *value = getenv("BANTER_TEST_NO_THROTTLE");
+
+	return value && *value == '1';
+#else
+	return false;
+#endif
+}
+
 bool
 supervise_is_busy(const struct slot *s)
 {
@@ -33,11 +46,12 @@ supervise_is_busy(const struct slot *s)
 	       s->phase == SLOT_READY;
 }
 
-static void
-start_worker(struct slot *s)
+void
+supervise_begin(struct slot *s)
 {
 	int rc = 0;
 
+	s->backoff.unthrottled = is_unthrottled();
 	if (s->keeper == 0) {
 		rc = slot_open(s);
 		if (rc < 0)
@@ -62,7 +76,7 @@ on_respawn(void *arg)
 {
 	struct slot *s = arg;
 
-	start_worker(s);
+	supervise_begin(s);
 }
 
 static void
@@ -137,6 +151,19 @@ slot_lost(struct slot *s)
 	s->giving_up = false;
 }
 
+void
+supervise_drained(struct slot *s)
+{
+	s->phase = SLOT_DRAINED;
+	s->retiring = false;
+	loop_timer_clear(&s->respawn);
+	/* With its line the keeper ends, and with it the arena. */
+	slot_lost(s);
+	share_away(s);
+	if (s->worker != 0)
+		forget_worker(s);
+}
+
 static enum slot_death
 death_of(const struct slot *s, int status)
 {
@@ -185,6 +212,13 @@ worker_gone(struct slot *s, pid_t pid, int status)
 {
 	bool was_ready;
 
+	if (s->retiring && s->m->stop == STOP_NO && s->keeper != 0 &&
+		status == 0) {
+		log_info("worker %u (pid %d) has no client left and ends",
+			s->number, (int)pid);
+		supervise_drained(s);
+		return;
+	}
 	/* READY may wait in the line: the death came by another. */
 	if (!s->killed)
 		ctl_link_read(s);
@@ -203,6 +237,7 @@ worker_gone(struct slot *s, pid_t pid, int status)
 	}
 	if (!was_ready)
 		s->failed_first = true;
+	s->retiring = false;
 	if (s->keeper == 0)
 		slot_lost(s);
 	if (exited_with(status, SLOT_EXIT_REFUSED))
@@ -303,6 +338,11 @@ keeper_gone(struct slot *s, int status)
 		stop_step(m);
 		return;
 	}
+	if (s->phase == SLOT_DRAINED) {
+		if (s->drain == 0)
+			supervise_begin(s);
+		return;
+	}
 	describe(status, how, sizeof how);
 	if (!s->giving_up)
 		log_error("keeper %u %s", s->number, how);
@@ -345,18 +385,26 @@ on_resync(void *arg)
 		reload_resync(s);
 }
 
+void
+supervise_resync_soon(struct slot *s)
+{
+	loop_timer_set(s->m->loop, &s->resync,
+		clock_mono_ms() + RELOAD_RESYNC_MS, on_resync, s);
+}
+
 bool
 supervise_ready(struct slot *s)
 {
 	if (s->phase != SLOT_STARTING)
 		return false;
 	s->phase = SLOT_READY;
+	s->served = true;
 	backoff_ready(&s->backoff);
 	share_ready(s);
+	drain_ready(s);
 	if (s->m->stop != STOP_NO)
 		ctl_link_send(s, LINK_STOP);
-	loop_timer_set(s->m->loop, &s->resync,
-		clock_mono_ms() + RELOAD_RESYNC_MS, on_resync, s);
+	supervise_resync_soon(s);
 	log_info("worker %u is ready (generation %" PRIu64 ")", s->number,
 		s->generation);
 	health_steer(s->m);
@@ -388,30 +436,14 @@ supervise_retry(struct master *m)
 {
 	for (unsigned i = 0; i < m->n_slots; i++)
 		if (m->slot[i].phase == SLOT_REFUSED)
-			start_worker(&m->slot[i]);
-}
-
-static bool
-is_unthrottled(void)
-{
-#ifdef BANTER_TEST_FAULTS
-	const char *value = getenv("BANTER_TEST_NO_THROTTLE");
-
-	return value && *value == '1';
-#else
-	return false;
-#endif
+			supervise_begin(&m->slot[i]);
 }
 
 void
 supervise_start(struct master *m)
 {
-	bool unthrottled = is_unthrottled();
-
 	srandom((unsigned)clock_mono_ns());
-	for (unsigned i = 0; i < m->n_slots; i++) {
-		m->slot[i].backoff.unthrottled = unthrottled;
-		start_worker(&m->slot[i]);
-	}
+	for (unsigned i = 0; i < m->n_slots; i++)
+		supervise_begin(&m->slot[i]);
 	health_start(m);
 }

@@ -276,6 +276,22 @@ Test(commands, rooms)
 	cr_assert_eq(count(text, "\nrow\t"), 300);
 }
 
+Test(commands, drain_and_undrain)
+{
+	HAS(hear(ask("drain")), ".64 drain: SLOT");
+	HAS(hear(ask("drain one")), ".64 drain: SLOT");
+	HAS(hear(ask("drain 1 2")), ".64 drain: too many words");
+	HAS(hear(ask("drain 9")), ".1 there is no worker 9");
+	HAS(hear(ask("drain 2")), ".1 worker 2 is the last one");
+	HAS(hear(ask("drain 3")), ".1 worker 3 is as you want it already");
+	HAS(hear(ask("drain 1")), ".0 worker 1 gets no new clients");
+	cr_assert_eq(drained, 1);
+	HAS(hear(ask("undrain")), ".64 undrain: SLOT");
+	HAS(hear(ask("undrain 2")), ".1 worker 2 is as you want it already");
+	HAS(hear(ask("undrain 1")), ".0 worker 1 gets new clients again");
+	cr_assert_eq(drained, 0);
+}
+
 Test(commands, kick)
 {
 	int fd;
