@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/limits.h"
 
-#include "base/must.h"
+#include "base/xalloc.h"
 #include "log/log.h"
 
 #include <errno.h>
@@ -9,13 +9,13 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #define SLACK           1024 /* a reload may bring addresses and clients */
 #define FD_MOST         1048576u
 #define SOMAXCONN_LEAST 1024
-#define HAVE_MOST       1024
 
 /* Not as far as it goes: where the hard limit is a thousand million, sizing the
  * keeper's table to it would take gigabytes. */
@@ -51,11 +51,10 @@ limits_raise(const struct conf *conf)
 int
 limits_have(unsigned n)
 {
-	int fd[HAVE_MOST];
+	int *fd = xcalloc(n, sizeof *fd);
 	unsigned got = 0;
 	int rc = 0;
 
-	must(n <= HAVE_MOST);
 	while (got < n && rc == 0) {
 		fd[got] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 		if (fd[got] == -1)
@@ -65,6 +64,7 @@ limits_have(unsigned n)
 	}
 	while (got > 0)
 		(void)close(fd[--got]);
+	free(fd);
 	return rc;
 }
 

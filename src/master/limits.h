@@ -17,7 +17,7 @@
  * sizes of descriptor tables and arenas are made of it. */
 unsigned limits_raise(const struct conf *conf);
 
-/* Are there n more descriptors now, at most 1024?  0, or -EMFILE. */
+/* Are there n more descriptors now?  0, or -EMFILE. */
 int limits_have(unsigned n);
 
 /* Clients that a slot may have by its descriptors. */

@@ -133,6 +133,20 @@ open_sockets(
 	return add_sockets(ls, a, ls->n_slots, conf);
 }
 
+unsigned
+listeners_missing(const struct listeners *ls, unsigned n)
+{
+	unsigned missing = 0;
+
+	for (unsigned i = 0; i < ls->n; i++) {
+		const struct address *a = ls->at[i];
+
+		if (a->state == ADDRESS_LIVE && !a->shared && a->n_fds < n)
+			missing += n - a->n_fds;
+	}
+	return missing;
+}
+
 int
 listeners_grow(struct listeners *ls, const struct conf *conf, unsigned n,
 	struct buf *why)

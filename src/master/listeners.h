@@ -73,6 +73,9 @@ void listeners_inherit(struct listeners *ls, unsigned n);
 /* After it: close with a warning what no address of the configuration took. */
 void listeners_drop_spare(struct listeners *ls);
 
+/* Sockets that it would take to have n at every address that lives. */
+unsigned listeners_missing(const struct listeners *ls, unsigned n);
+
 /* Sockets for n slots at every address that lives, and later at every new one.
  * 0, or -errno with *why; what has joined by then stays for the next try. */
 int listeners_grow(struct listeners *ls, const struct conf *conf, unsigned n,

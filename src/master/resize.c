@@ -10,9 +10,12 @@
 #include <errno.h>
 #include <string.h>
 
-/* Of the master, for a slot besides its page and listeners: both ends of three
+/* Of the master, for a slot besides its listeners: the page, both ends of three
  * lines and an arena for the moment of the fork, pidfds. */
-#define SLOT_FDS 9
+#define SLOT_FDS 10
+
+/* And what it needs to go on: a parser, the control socket's peers. */
+#define SPARE_FDS 32
 
 unsigned
 resize_wanted(const struct conf *conf)
@@ -42,9 +45,17 @@ make_slots(struct master *m, unsigned n)
 		m->slot[i].phase = SLOT_DRAINED;
 		m->slot[i].drain = DRAIN_SURPLUS;
 	}
-	if (rc == 0 && n > m->n_slots)
-		rc = limits_have((n - m->n_slots) * SLOT_FDS);
 	return rc;
+}
+
+/* Asked before the first socket joins: those stay, whatever fails then. */
+static int
+have_room(const struct master *m, unsigned n)
+{
+	if (n <= m->n_slots)
+		return 0;
+	return limits_have(listeners_missing(&m->listeners, n) +
+			   (n - m->n_slots) * SLOT_FDS + SPARE_FDS);
 }
 
 int
@@ -59,13 +70,13 @@ resize_prepare(struct master *m, const struct conf *conf, struct buf *why)
 			"hand: undrain one before");
 		return -EBUSY;
 	}
-	rc = listeners_grow(&m->listeners, conf, n, why);
-	if (rc < 0)
-		return rc;
-	rc = make_slots(m, n);
-	if (rc < 0)
-		buf_printf(why, "workers: there is no room for %u: %s", n,
-			strerror(-rc));
+	rc = have_room(m, n);
+	if (rc == 0)
+		rc = make_slots(m, n);
+	if (rc == 0)
+		return listeners_grow(&m->listeners, conf, n, why);
+	buf_printf(
+		why, "workers: there is no room for %u: %s", n, strerror(-rc));
 	return rc;
 }
 
