@@ -231,9 +231,10 @@ for my $fd (glob "/proc/@{[$b->master_pid]}/fd/*") {
 cmp_ok(scalar keys %seen, '>=', 2, 'the steering is taken off behind the back of the master');
 my @late = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $b->port) } 1 .. 40;
 my $greeted = 0;
+my $deadline = time + 20;
 for my $s (@late) {
 	my $text = '';
-	while ($text !~ /Welcome/ && IO::Select->new($s)->can_read(20)) {
+	while ($text !~ /Welcome/ && IO::Select->new($s)->can_read($deadline - time)) {
 		sysread $s, $text, 4096, length $text or last;
 	}
 	$greeted += $text =~ /Welcome/;
@@ -282,7 +283,7 @@ resize($b, 1);
 wait_states($b, '1:ready 2:draining');
 my $from = length $b->log_text;
 $_->close for @in;
-my $deadline = time + 20;
+$deadline = time + 20;
 while (%out && time < $deadline) {
 	for my $s (IO::Select->new(map { $_->sock } values %out)->can_read(1)) {
 		my $c = $out{ fileno $s };
@@ -305,8 +306,9 @@ chmod 0777, $dir;
 my $path = "$dir/chat";
 $b = Banter->start(workers => 2, limits => { rate => 0 },
 	listen => { text => {}, local => { address => [$path] } });
-my $keep = $b->client(worker => 2);
+my @keep = map { $b->client(worker => $_) } 1, 2;
 $b->drop_parked;
+$workers = $b->workers;
 sub slots_of_local
 {
 	my %n;
@@ -317,13 +319,13 @@ for my $away (2, 1, 2) {
 	is($b->ctl_run('drain', $away)->{code}, 0, "drain $away");
 	my @local = map { Banter::Client->new(path => $path) } 1 .. 10;
 	is(slots_of_local(), 3 - $away, "nobody comes to worker $away by the shared socket");
-	$keep->close if $keep && $away == 2;
-	undef $keep;
 	$_->close for @local;
 	is($b->ctl_run('undrain', $away)->{code}, 0, "undrain $away");
 	wait_states($b, '1:ready 2:ready');
 	ok(wait_until { !slots_of_local() }, 'they are gone');
 }
+is_deeply($b->workers, $workers, 'all that with the same processes');
+is(scalar(grep { $_->sync } @keep), 2, '... and clients');
 $b->stop_ok;
 
 # --- refused
