@@ -30,6 +30,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define BLIND_MS 50 /* between two looks for the worker's end */
+
 struct keeper {
 	struct slot_env *env;
 	slot_worker_fn *worker;
@@ -239,9 +241,12 @@ keep(struct keeper *k)
 			{ .fd = k->pidfd, .events = POLLIN },
 		};
 
-		if (poll(p, 2, -1) == -1 && errno != EINTR)
+		/* Without a pidfd (no descriptor was free) it has to look. */
+		bool blind = k->pid > 0 && k->pidfd < 0;
+
+		if (poll(p, 2, blind ? BLIND_MS : -1) == -1 && errno != EINTR)
 			return 1;
-		if (p[1].revents != 0)
+		if (p[1].revents != 0 || blind)
 			reap(k);
 		if (p[0].revents != 0 && !hear(k))
 			return see_off(k);

@@ -215,7 +215,11 @@ quota_kept(struct quota *q, unsigned i, uint64_t kept)
 {
 	struct quota_slot *s = &q->slot[i];
 
-	if (!s->recalled || kept > s->quota)
+	/* Asked of a worker that died, and answered by its successor too late:
+	 * the quota that it was given since is what counts. */
+	if (!s->recalled)
+		return true;
+	if (kept > s->quota)
 		return false;
 	s->recalled = false;
 	s->quota = (uint32_t)kept;
