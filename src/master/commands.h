@@ -58,8 +58,11 @@ enum command_slot_state {
 	COMMAND_SLOT_READY,
 	COMMAND_SLOT_STOPPED, /* state T or t in /proc */
 	COMMAND_SLOT_HUNG,
-	COMMAND_SLOT_BACKOFF, /* waits before the next start */
-	COMMAND_SLOT_REFUSED, /* not started before a reload */
+	COMMAND_SLOT_BACKOFF,  /* waits before the next start */
+	COMMAND_SLOT_REFUSED,  /* not started before a reload */
+	COMMAND_SLOT_DRAINING, /* ready, for the clients that it has */
+	COMMAND_SLOT_DRAINED,
+	COMMAND_SLOT_GONE, /* there are fewer now; its counters stay */
 	COMMAND_SLOT_STOPPING
 };
 
@@ -81,7 +84,8 @@ struct command_status {
 	uint64_t conf_generation;
 	uint64_t reloads, reloads_failed;
 	uint64_t upgrades, upgrades_failed;
-	unsigned n_slots;
+	unsigned n_slots;    /* the highest number that there ever was */
+	unsigned n_workers;  /* slots that are not gone */
 	const char *pending; /* keys that wait for a restart, joined by ", ";
 			      * "" for none; borrowed */
 };
@@ -118,6 +122,13 @@ void master_upgrade(struct master *master, master_upgrade_fn *done, void *arg);
 
 /* 0, or -errno when a log file could not be opened: the old one stays. */
 int master_reopen(struct master *master);
+
+/* Give the slot no new clients, and end it with its last one.  0, -ENOENT: it
+ * is none of those configured, -EALREADY, -EPERM: it is the last live one,
+ * -EBUSY: the server starts or stops. */
+int master_drain(struct master *master, unsigned slot);
+/* Take it back.  0, -ENOENT, -EALREADY: nobody has drained it, -EBUSY. */
+int master_undrain(struct master *master, unsigned slot);
 
 /* As SIGTERM. */
 void master_stop(struct master *master);

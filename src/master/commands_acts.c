@@ -247,6 +247,76 @@ commands_upgrade(struct commands *c, struct control_request *r,
 	master_upgrade(c->master, done, w);
 }
 
+/* Why master_drain() or master_undrain() did not. */
+static void
+not_drained(struct control_request *r, unsigned slot, int rc)
+{
+	switch (rc) {
+	case -ENOENT:
+		control_finish(r, CONTROL_REFUSED,
+			"there is no worker %u, or not for long", slot);
+		break;
+	case -EALREADY:
+		control_finish(r, CONTROL_REFUSED,
+			"worker %u is as you want it already", slot);
+		break;
+	case -EPERM:
+		control_finish(r, CONTROL_REFUSED,
+			"worker %u is the last one that takes new clients",
+			slot);
+		break;
+	default:
+		control_finish(r, CONTROL_REFUSED,
+			"the server is starting or stopping");
+		break;
+	}
+}
+
+void
+commands_drain(struct commands *c, struct control_request *r,
+	const struct words *words)
+{
+	uint64_t slot;
+	int rc;
+
+	if (commands_number(words, 1, &slot) < 0) {
+		control_finish(r, CONTROL_USAGE, "drain: SLOT");
+		return;
+	}
+	rc = master_drain(c->master, (unsigned)slot);
+	if (rc < 0) {
+		not_drained(r, (unsigned)slot, rc);
+		return;
+	}
+	commands_log(r, "drain");
+	control_finish(r, CONTROL_DONE,
+		"worker %u gets no new clients; it ends with the last of its "
+		"%u",
+		(unsigned)slot,
+		hub_clients(master_hub(c->master), (unsigned)slot));
+}
+
+void
+commands_undrain(struct commands *c, struct control_request *r,
+	const struct words *words)
+{
+	uint64_t slot;
+	int rc;
+
+	if (commands_number(words, 1, &slot) < 0) {
+		control_finish(r, CONTROL_USAGE, "undrain: SLOT");
+		return;
+	}
+	rc = master_undrain(c->master, (unsigned)slot);
+	if (rc < 0) {
+		not_drained(r, (unsigned)slot, rc);
+		return;
+	}
+	commands_log(r, "undrain");
+	control_finish(r, CONTROL_DONE, "worker %u gets new clients again",
+		(unsigned)slot);
+}
+
 void
 commands_reopen(struct commands *c, struct control_request *r,
 	const struct words *words)

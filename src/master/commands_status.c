@@ -98,8 +98,8 @@ show_slots(struct commands *c, struct control_request *r,
 		"slot\tkeeper\tworker\tgeneration\tstate\tsince\tclients\t"
 		"quota\tpending\tbehind\tdeaths\tversion");
 	for (i = 0; i < t->n_slots; i++)
-		if (master_slot_status(c->master, i + 1, &s))
-			show_slot(r, i + 1, &s, t->value[i]);
+		if (master_slot_status(c->master, t->slot[i], &s))
+			show_slot(r, t->slot[i], &s, t->value[i]);
 }
 
 /* What the slot's clients have come through. */
@@ -129,7 +129,7 @@ static void
 show_counter(struct control_request *r, const struct figures_table *t,
 	unsigned n_columns, unsigned at)
 {
-	uint64_t sum = 0;
+	uint64_t sum = t->gone[at];
 	unsigned i;
 
 	for (i = 0; i < t->n_slots; i++)
@@ -152,7 +152,7 @@ show_counters(struct control_request *r, const struct figures_table *t)
 
 	buf_str(&head, "counter\ttotal");
 	for (i = 0; i < n_columns; i++)
-		buf_printf(&head, "\t%u", i + 1);
+		buf_printf(&head, "\t%u", t->slot[i]);
 	mem[head.len] = '\0';
 	control_table(r, mem);
 	for (i = FIGURE_COUNTERS; figures_slot[i].name; i++)

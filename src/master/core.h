@@ -32,7 +32,15 @@ enum slot_phase {
 	SLOT_WAITING, /* before the next start */
 	SLOT_STARTING, /* asked for, or not yet READY */
 	SLOT_READY,
-	SLOT_REFUSED /* exit code 78: not started before a reload */
+	SLOT_REFUSED, /* exit code 78: not started before a reload */
+	SLOT_DRAINED  /* its last client has left, or it never had any: no
+		       * worker, and the keeper is ending or gone */
+};
+
+/* Why a slot gets no new clients and ends with its last one; bits. */
+enum slot_drain {
+	DRAIN_SURPLUS = 1, /* `workers` is less than its number */
+	DRAIN_BY_HAND = 2  /* banterctl drain */
 };
 
 /* Why a worker died. */
@@ -52,7 +60,8 @@ enum link_pending {
 	LINK_LOG = 4,
 	LINK_QUOTA = 8,
 	LINK_RECALL = 16,
-	LINK_STOP = 32
+	LINK_STOP = 32,
+	LINK_DRAIN = 64
 };
 
 struct slot {
@@ -81,6 +90,11 @@ struct slot {
 	struct backoff backoff;
 	struct loop_timer respawn, resync;
 	uint64_t resync_tag; /* latest generation sent to this worker */
+
+	unsigned drain; /* enum slot_drain; drain.h */
+	bool served;    /* this arena has had a worker that was READY */
+	bool retiring;  /* the worker was told to end if it has no client */
+	bool unshared;  /* the arena lacks shared listeners */
 
 	uint64_t alive_ms; /* monotonic: started, or seen running again */
 	bool stopped;      /* state T or t */
@@ -133,8 +147,9 @@ struct master {
 	uint64_t reloads, reloads_failed;
 	struct upgrade *upgrade;
 	uint64_t upgrades, upgrades_failed;
-	unsigned n_slots;
-	struct slot *slot; /* [n_slots] */
+	unsigned n_slots;  /* most that there ever were: see resize.h */
+	unsigned n_wanted; /* as configured; the others drain */
+	struct slot *slot; /* [CONF_WORKERS_MAX]: they never move */
 	struct quota quota;
 	struct loop_timer quota_timer;
 	uint64_t steered; /* mask in force */
@@ -172,5 +187,7 @@ void share_want(struct slot *s);
 bool share_kept(struct slot *s, uint64_t kept);
 void share_ready(struct slot *s);
 void share_away(struct slot *s);
+void share_grow(struct master *m, unsigned n_slots);
+void share_drain(struct slot *s, bool drains);
 
 #endif

@@ -138,6 +138,13 @@ hub_free(struct hub **hubp)
 }
 
 void
+hub_grow(struct hub *hub, unsigned n_slots)
+{
+	registry_grow(hub->registry, n_slots);
+	hub->n_slots = n_slots;
+}
+
+void
 hub_reconfigure(struct hub *hub, const struct conf *conf)
 {
 	registry_configure(hub->registry, conf);

@@ -34,6 +34,9 @@ void hub_save(struct hub *hub, struct pack *p);
 struct hub *hub_restore(const struct conf *conf, unsigned n_slots,
 	int *relay_fd, struct unpack *u, bool rehearse);
 
+/* There are n_slots now, at least as many as before. */
+void hub_grow(struct hub *hub, unsigned n_slots);
+
 /* New limits and rooms: configured rooms are made, topics that nobody changed
  * follow the file, rooms that are configured no longer vanish when empty. */
 void hub_reconfigure(struct hub *hub, const struct conf *conf);

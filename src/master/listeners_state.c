@@ -46,7 +46,7 @@ save_address(const struct address *a, struct keep *k)
 			    (a->dual ? DUAL : 0u));
 	pack_u64(p, a->state);
 	pack_u64(p, a->since);
-	pack_u64(p, a->done);
+	pack_u64(p, a->busy);
 	pack_str(p, a->name);
 	save_place(&a->asked, p);
 	save_place(&a->bound, p);
@@ -59,6 +59,8 @@ void
 listeners_save(const struct listeners *ls, struct keep *k)
 {
 	pack_u64(&k->pack, ls->last_number);
+	pack_u64(&k->pack, ls->n_slots);
+	pack_u64(&k->pack, ls->mask);
 	pack_u64(&k->pack, ls->n);
 	for (unsigned i = 0; i < ls->n; i++)
 		save_address(ls->at[i], k);
@@ -81,12 +83,12 @@ restore_address(struct listeners *ls, struct kept *k)
 	state = unpack_u64(u);
 	a->state = (enum address_state)state;
 	a->since = unpack_u64(u);
-	a->done = unpack_u64(u);
+	a->busy = unpack_u64(u);
 	unpack_str(u, a->name, sizeof a->name);
 	if (!restore_place(&a->asked, u) || !restore_place(&a->bound, u))
 		return false;
 	n = unpack_u64(u);
-	if (u->bad || n != (a->shared ? 1 : ls->n_slots) ||
+	if (u->bad || n < 1 || n > (a->shared ? 1 : CONF_WORKERS_MAX) ||
 		(state != ADDRESS_LIVE && state != ADDRESS_LEAVING))
 		return false;
 	for (uint64_t i = 0; i < n; i++)
@@ -100,8 +102,10 @@ listeners_restore(struct listeners *ls, struct kept *k)
 	uint64_t n;
 
 	ls->last_number = (uint32_t)unpack_u64(&k->u);
+	ls->n_slots = (unsigned)unpack_u64(&k->u);
+	ls->mask = unpack_u64(&k->u);
 	n = unpack_u64(&k->u);
-	if (n > SLOT_LISTENERS_MAX)
+	if (n > SLOT_LISTENERS_MAX || ls->n_slots > CONF_WORKERS_MAX)
 		return false;
 	for (uint64_t i = 0; i < n; i++)
 		if (!restore_address(ls, k))

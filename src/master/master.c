@@ -38,7 +38,7 @@ os_failed(const char *what, int rc)
 static int
 open_slots(struct master *m)
 {
-	m->slot = xcalloc(m->n_slots, sizeof *m->slot);
+	m->slot = xcalloc(CONF_WORKERS_MAX, sizeof *m->slot);
 	for (unsigned i = 0; i < m->n_slots; i++) {
 		int rc = slot_init(&m->slot[i], m, i + 1);
 
@@ -157,8 +157,10 @@ close_all(struct master *m)
 	control_close(&m->control);
 	upgrade_free(&m->upgrade);
 	reload_free(&m->reload);
-	for (unsigned i = 0; m->slot && i < m->n_slots; i++)
-		slot_fini(&m->slot[i]);
+	/* Also those that a refused reload has made. */
+	for (unsigned i = 0; m->slot && i < CONF_WORKERS_MAX; i++)
+		if (m->slot[i].page)
+			slot_fini(&m->slot[i]);
 	free(m->slot);
 	listeners_fini(&m->listeners);
 	hub_free(&m->hub);

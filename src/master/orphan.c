@@ -96,6 +96,17 @@ has_vanished(struct slot *s)
 	return kill(s->worker, 0) == -1 && errno == ESRCH;
 }
 
+/* Its line was closed when its last client had left. */
+static void
+drained(struct slot *s)
+{
+	s->keeper = 0;
+	if (s->m->stop != STOP_NO)
+		stop_step(s->m);
+	else if (s->drain == 0)
+		supervise_start_worker(s);
+}
+
 static void
 keeper_reaped(struct slot *s, int status)
 {
@@ -114,6 +125,10 @@ orphan_reaped(struct slot *s, pid_t pid, int status)
 {
 	if (pid == s->keeper && !s->orphaned && upgrade_slot_orphaned(s))
 		return true;
+	if (pid == s->keeper && s->phase == SLOT_DRAINED) {
+		drained(s);
+		return true;
+	}
 	if (pid == s->worker) {
 		worker_reaped(s, pid, status);
 	} else if (pid == s->old_keeper || (pid == s->keeper && !s->orphaned)) {

@@ -47,6 +47,14 @@ registry_free(struct registry **regp)
 	free(reg);
 }
 
+void
+registry_grow(struct registry *reg, unsigned n_slots)
+{
+	must(n_slots >= reg->n_slots && n_slots <= SLOTS_MAX);
+	if (n_slots > reg->n_slots)
+		rooms_grow(reg, n_slots);
+}
+
 /* A topic that nobody has changed follows the file, and the members are told.
  */
 static void

@@ -151,6 +151,8 @@ void group_leave(struct registry *reg, uint32_t group);
 
 /* registry_room.c */
 void rooms_fini(struct registry *reg);
+/* Every room counts the members of n_slots slots, and may have moved. */
+void rooms_grow(struct registry *reg, unsigned n_slots);
 struct slice room_name(const struct registry *reg, const struct room *room);
 struct room *room_find(const struct registry *reg, struct slice name);
 struct room *room_by_id(const struct registry *reg, uint32_t id);

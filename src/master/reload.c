@@ -14,6 +14,7 @@
 #include "master/hub.h"
 #include "master/reload_report.h"
 #include "master/reload_resync.h"
+#include "master/resize.h"
 #include "master/supervise.h"
 #include "master/upgrade.h"
 
@@ -226,7 +227,7 @@ commit(struct reload *r)
 	loop_timer_clear(&r->timer);
 	reload_report(m->boot, m->conf, r->conf, &report, m->pending,
 		sizeof m->pending);
-	if (listeners_commit(&m->listeners, r->conf))
+	if (listeners_commit(&m->listeners, r->conf, r->asked))
 		loop_timer_set(m->loop, &m->leaving,
 			clock_mono_ms() + RELOAD_LEAVE_MS, on_leaving, m);
 	change_conf(r);
@@ -235,8 +236,11 @@ commit(struct reload *r)
 			m->slot[i].resync_tag = r->tag;
 			ctl_link_send(&m->slot[i], LINK_COMMIT);
 			FAULT(reload_told);
+		} else if (m->slot[i].phase == SLOT_READY) {
+			supervise_resync_soon(&m->slot[i]);
 		}
 	r->asked = 0;
+	resize_commit(m);
 	health_steer_anew(m);
 	share_total(m);
 	log_lines(slice_str(r->complaints.text), false);
@@ -265,12 +269,21 @@ on_prepare_late(void *arg)
 		__builtin_ctzll(missing) + 1, RELOAD_PREPARE_MS / 1000);
 }
 
+/* What it will not do any more does not hold up the others. */
+static bool
+is_surplus(const struct reload *r, const struct slot *s)
+{
+	return s->number > resize_wanted(r->conf) || s->drain != 0;
+}
+
 static int
 ask(struct reload *r, struct slot *s)
 {
 	int rc;
 
 	health_look(s);
+	if (s->stopped && is_surplus(r, s))
+		return 0; /* it gets it when it runs again */
 	if (s->stopped)
 		return -EAGAIN;
 	rc = ctl_link_try(s, CTL_PREPARE, r->tag, NULL, 0, r->conf_fd);
@@ -286,8 +299,10 @@ prepare(struct reload *r)
 	char mem[512];
 	struct buf why = buf_over(mem, sizeof mem);
 	struct master *m = r->m;
-	int rc = listeners_prepare(&m->listeners, r->conf, r->tag, &why);
+	int rc = resize_prepare(m, r->conf, &why);
 
+	if (rc == 0)
+		rc = listeners_prepare(&m->listeners, r->conf, r->tag, &why);
 	if (rc < 0) {
 		refuse(r, rc, buf_slice(&why));
 		return;
@@ -460,6 +475,14 @@ reload_slot_gone(struct slot *s)
 		return;
 	r->answered |= UINT64_C(1) << (s->number - 1);
 	check_answers(r);
+}
+
+bool
+reload_asks(const struct slot *s)
+{
+	const struct reload *r = s->m->reload;
+
+	return r->phase == PREPARING && r->asked >> (s->number - 1) & 1;
 }
 
 bool

@@ -31,6 +31,9 @@ bool reload_prepared(struct slot *s, uint64_t tag, struct slice body);
 /* The slot's worker died: its successor gets what is committed. */
 void reload_slot_gone(struct slot *s);
 
+/* Does a reload that runs wait for this slot? */
+bool reload_asks(const struct slot *s);
+
 /* A ready worker that may be behind: bring it to what is committed. */
 void reload_resync(struct slot *s);
 

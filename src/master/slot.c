@@ -47,8 +47,12 @@ map_page(struct slot *s)
 	void *p;
 
 	p = mmap(NULL, sizeof *s->page, PROT_READ, MAP_SHARED, s->page_fd, 0);
-	if (p == MAP_FAILED)
-		return -errno;
+	if (p == MAP_FAILED) {
+		int rc = -errno;
+
+		fd_close(&s->page_fd);
+		return rc;
+	}
 	s->page = p;
 	return 0;
 }
@@ -56,6 +60,8 @@ map_page(struct slot *s)
 int
 slot_init(struct slot *s, struct master *m, unsigned number)
 {
+	if (s->page)
+		return 0;
 	slot_unset(s, m, number);
 	s->page_fd = fd_memory("banter-page", PAGE_BYTES, false);
 	return s->page_fd < 0 ? s->page_fd : map_page(s);
@@ -150,8 +156,8 @@ fill_env(const struct slot *s, const struct lines *l, uint64_t arena_size,
 	env->died = SLOT_DIED_FIRST;
 	env->master = getpid();
 	env->quota = s->m->quota.slot[s->number - 1].quota;
-	env->n_listeners =
-		listeners_env(&s->m->listeners, s->number, env->listener);
+	env->n_listeners = listeners_env(
+		&s->m->listeners, s->number, s->drain != 0, env->listener);
 }
 
 static void
@@ -244,6 +250,8 @@ slot_open(struct slot *s)
 	s->keeper_ctl = l.keeper[0];
 	s->resync_tag = s->m->conf_generation;
 	s->arena_version = s->m->options.arena_version;
+	s->served = false;
+	s->unshared = s->drain != 0;
 	hub_slot_open(s->m->hub, s->number, s->bus);
 	return watch_lines(s);
 }
@@ -254,7 +262,7 @@ slot_adopt(struct slot *s)
 	unsigned pending = s->pending;
 	int rc = map_page(s);
 
-	if (rc < 0)
+	if (rc < 0 || s->phase == SLOT_DRAINED)
 		return rc;
 	/* Dead already: its keeper tells. */
 	s->worker_pidfd = s->worker ? pidfd_open(s->worker, 0) : -1;

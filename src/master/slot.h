@@ -7,7 +7,7 @@
 
 #include "master/core.h"
 
-/* Once per slot: the page and an unset state.  0 or -errno. */
+/* The page and an unset state; nothing if the slot has them.  0 or -errno. */
 int slot_init(struct slot *s, struct master *m, unsigned number);
 void slot_fini(struct slot *s);
 

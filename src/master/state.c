@@ -42,6 +42,7 @@ save_master(struct master *m, struct keep *k)
 
 	notify_address(notify);
 	pack_u64(p, m->n_slots);
+	pack_u64(p, m->n_wanted);
 	pack_str(p, m->conf_path);
 	pack_u64(p, m->options.foreground);
 	pack_str(p, m->binary);
@@ -80,6 +81,7 @@ restore_master(struct master *m, struct kept *k)
 	char notify[NOTIFY_ADDRESS_LEN];
 
 	m->n_slots = (unsigned)unpack_u64(u);
+	m->n_wanted = (unsigned)unpack_u64(u);
 	m->conf_path = unpack_text(u);
 	m->options.foreground = unpack_u64(u);
 	m->binary = unpack_text(u);
@@ -105,7 +107,7 @@ restore_master(struct master *m, struct kept *k)
 		(void)notify_set(notify);
 	m->ready = true;
 	return !u->bad && m->n_slots > 0 && m->n_slots <= CONF_WORKERS_MAX &&
-	       m->conf_fd >= 0;
+	       m->n_wanted > 0 && m->n_wanted <= m->n_slots && m->conf_fd >= 0;
 }
 
 static void
@@ -265,7 +267,8 @@ arenas_fit(const struct master *m, struct buf *why)
 	for (unsigned i = 0; i < m->n_slots; i++) {
 		uint32_t has = m->slot[i].arena_version;
 
-		if (has == o->arena_version ||
+		if (m->slot[i].phase == SLOT_DRAINED ||
+			has == o->arena_version ||
 			(o->arena_can_convert && o->arena_can_convert(has)))
 			continue;
 		buf_printf(why,

@@ -51,12 +51,26 @@ save_slot(const struct slot *s, struct keep *k)
 	pack_u64(p, s->pending);
 	pack_u64(p, s->abort_tag);
 	pack_u64(p, s->arena_version);
+	pack_u64(p, s->drain);
+	pack_u64(p, (s->served ? 1u : 0u) | (s->retiring ? 2u : 0u) |
+			    (s->unshared ? 4u : 0u));
+}
+
+/* Of a drained slot there is the page, for the next time. */
+static bool
+is_whole(const struct slot *s)
+{
+	if (s->phase == SLOT_DRAINED)
+		return s->bus < 0 && s->keeper == 0 && s->page_fd >= 0;
+	return s->bus >= 0 && s->ctl >= 0 && s->keeper_ctl >= 0 &&
+	       s->page_fd >= 0 && s->phase == SLOT_READY && s->keeper > 0;
 }
 
 static bool
 restore_slot(struct slot *s, struct kept *k)
 {
 	struct unpack *u = &k->u;
+	uint64_t flags;
 
 	s->bus = kept_fd(k);
 	s->ctl = kept_fd(k);
@@ -76,9 +90,13 @@ restore_slot(struct slot *s, struct kept *k)
 	s->pending = (unsigned)unpack_u64(u);
 	s->abort_tag = unpack_u64(u);
 	s->arena_version = (uint32_t)unpack_u64(u);
+	s->drain = (unsigned)unpack_u64(u);
+	flags = unpack_u64(u);
+	s->served = flags & 1;
+	s->retiring = flags & 2;
+	s->unshared = flags & 4;
 	s->alive_ms = clock_mono_ms();
-	return !u->bad && s->bus >= 0 && s->ctl >= 0 && s->keeper_ctl >= 0 &&
-	       s->page_fd >= 0 && s->phase == SLOT_READY && s->keeper > 0;
+	return !u->bad && is_whole(s);
 }
 
 static void
@@ -92,7 +110,8 @@ save_quota(const struct quota *q, struct pack *p)
 		pack_u64(p, s->cap);
 		pack_u64(p, s->ask);
 		pack_u64(p, (s->wants ? 1u : 0u) | (s->recalled ? 2u : 0u) |
-				    (s->away ? 4u : 0u));
+				    (s->away ? 4u : 0u) |
+				    (s->leaving ? 8u : 0u));
 	}
 }
 
@@ -111,6 +130,7 @@ restore_quota(struct quota *q, unsigned n, struct unpack *u)
 		s->wants = flags & 1;
 		s->recalled = flags & 2;
 		s->away = flags & 4;
+		s->leaving = flags & 8;
 	}
 }
 
@@ -125,7 +145,7 @@ state_save_slots(const struct master *m, struct keep *k)
 bool
 state_restore_slots(struct master *m, struct kept *k)
 {
-	m->slot = xcalloc(m->n_slots, sizeof *m->slot);
+	m->slot = xcalloc(CONF_WORKERS_MAX, sizeof *m->slot);
 	for (unsigned i = 0; i < m->n_slots; i++) {
 		slot_unset(&m->slot[i], m, i + 1);
 		if (!restore_slot(&m->slot[i], k))

@@ -7,6 +7,7 @@
 #include "keeper/keeper.h"
 #include "log/log.h"
 #include "master/ctl_link.h"
+#include "master/drain.h"
 #include "master/health.h"
 #include "master/hub.h"
 #include "master/orphan.h"
@@ -27,6 +28,18 @@
 #define LONG_WAIT_MS   2000 /* the slot's places are given to others */
 #define BROKE_AGAIN_MS 10000
 
+static bool
+is_unthrottled(void)
+{
+#ifdef BANTER_TEST_FAULTS
+	const char *value = getenv("BANTER_TEST_NO_THROTTLE");
+
+	return value && *value == '1';
+#else
+	return false;
+#endif
+}
+
 bool
 supervise_is_busy(const struct slot *s)
 {
@@ -39,6 +52,7 @@ supervise_start_worker(struct slot *s)
 {
 	int rc = 0;
 
+	s->backoff.unthrottled = is_unthrottled();
 	if (s->keeper == 0) {
 		rc = slot_open(s);
 		if (rc < 0)
@@ -135,6 +149,19 @@ supervise_lost(struct slot *s)
 	s->giving_up = false;
 }
 
+void
+supervise_drained(struct slot *s)
+{
+	s->phase = SLOT_DRAINED;
+	s->retiring = false;
+	loop_timer_clear(&s->respawn);
+	/* With its line the keeper ends, and with it the arena. */
+	supervise_lost(s);
+	share_away(s);
+	if (s->worker != 0)
+		forget_worker(s);
+}
+
 static enum slot_death
 death_of(const struct slot *s, int status)
 {
@@ -195,6 +222,13 @@ supervise_worker_ended(struct slot *s, pid_t pid, int status)
 	bool was_ready;
 
 	FAULT(worker_gone);
+	if (s->retiring && s->m->stop == STOP_NO && s->keeper != 0 &&
+		!s->orphaned && status == 0) {
+		log_info("worker %u (pid %d) has no client left and ends",
+			s->number, (int)pid);
+		supervise_drained(s);
+		return false;
+	}
 	/* READY may wait in the line: the death came by another. */
 	if (!s->killed)
 		ctl_link_read(s);
@@ -209,6 +243,7 @@ supervise_worker_ended(struct slot *s, pid_t pid, int status)
 	else
 		count_death(s, pid, status);
 	forget_worker(s);
+	s->retiring = false;
 	return was_ready;
 }
 
@@ -231,6 +266,8 @@ worker_gone(struct slot *s, pid_t pid, int status)
 {
 	bool was_ready = supervise_worker_ended(s, pid, status);
 
+	if (s->phase == SLOT_DRAINED)
+		return;
 	if (upgrade_slot_parked(
 		    s, supervise_exited_with(status, SLOT_EXIT_PARKED)))
 		return;
@@ -358,8 +395,8 @@ on_resync(void *arg)
 		reload_resync(s);
 }
 
-static void
-resync_soon(struct slot *s)
+void
+supervise_resync_soon(struct slot *s)
 {
 	loop_timer_set(s->m->loop, &s->resync,
 		clock_mono_ms() + RELOAD_RESYNC_MS, on_resync, s);
@@ -374,11 +411,13 @@ supervise_ready(struct slot *s)
 		return true;
 	FAULT(worker_ready);
 	s->phase = SLOT_READY;
+	s->served = true;
 	backoff_ready(&s->backoff);
 	share_ready(s);
+	drain_ready(s);
 	if (s->m->stop != STOP_NO)
 		ctl_link_send(s, LINK_STOP);
-	resync_soon(s);
+	supervise_resync_soon(s);
 	log_info("worker %u is ready (generation %" PRIu64 ")", s->number,
 		s->generation);
 	health_steer(s->m);
@@ -415,32 +454,10 @@ supervise_retry(struct master *m)
 			supervise_start_worker(&m->slot[i]);
 }
 
-static bool
-is_unthrottled(void)
-{
-#ifdef BANTER_TEST_FAULTS
-	const char *value = getenv("BANTER_TEST_NO_THROTTLE");
-
-	return value && *value == '1';
-#else
-	return false;
-#endif
-}
-
-static void
-prepare(struct master *m)
-{
-	bool unthrottled = is_unthrottled();
-
-	srandom((unsigned)clock_mono_ns());
-	for (unsigned i = 0; i < m->n_slots; i++)
-		m->slot[i].backoff.unthrottled = unthrottled;
-}
-
 void
 supervise_start(struct master *m)
 {
-	prepare(m);
+	srandom((unsigned)clock_mono_ns());
 	for (unsigned i = 0; i < m->n_slots; i++)
 		supervise_start_worker(&m->slot[i]);
 	health_start(m);
@@ -449,9 +466,9 @@ supervise_start(struct master *m)
 void
 supervise_resume(struct master *m)
 {
-	prepare(m);
+	srandom((unsigned)clock_mono_ns());
 	for (unsigned i = 0; i < m->n_slots; i++)
-		resync_soon(&m->slot[i]);
+		supervise_resync_soon(&m->slot[i]);
 	health_start(m);
 	health_steer_anew(m);
 }

@@ -133,6 +133,8 @@ may_begin(const struct master *m, struct buf *why)
 	for (unsigned i = 0; i < m->n_slots; i++) {
 		struct slot *s = &m->slot[i];
 
+		if (s->phase == SLOT_DRAINED && s->keeper == 0)
+			continue;
 		health_look(s);
 		if (s->phase == SLOT_READY && s->worker != 0 && !s->orphaned &&
 			!s->giving_up && !s->killed && s->abort_ms == 0 &&

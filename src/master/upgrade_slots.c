@@ -452,9 +452,10 @@ next_slot(void *arg)
 	struct slot *s;
 	int rc;
 
+	while (u->next < m->n_slots && m->slot[u->next].phase == SLOT_DRAINED)
+		u->next++;
 	if (u->next == m->n_slots) {
-		log_notice("upgraded: %u workers are %s", m->n_slots,
-			BANTER_VERSION);
+		log_notice("upgraded: all workers are %s", BANTER_VERSION);
 		upgrade_end(u, 0, NULL);
 		return;
 	}

@@ -53,6 +53,7 @@ master_status(const struct master *master, struct command_status *ret)
 	*ret = (struct command_status){ .since_ms = 1000,
 		.conf_generation = 7,
 		.n_slots = SLOTS,
+		.n_workers = SLOTS,
 		.pending = "user, run_dir" };
 }
 
@@ -130,6 +131,29 @@ master_reopen(struct master *master)
 {
 	(void)master;
 	return reload_rc;
+}
+
+/* Slot 1 can be drained, 2 is the last live one, 3 is drained. */
+static unsigned drained;
+
+int
+master_drain(struct master *master, unsigned slot)
+{
+	(void)master;
+	if (slot != 1)
+		return slot == 2 ? -EPERM : slot == 3 ? -EALREADY : -ENOENT;
+	drained = slot;
+	return 0;
+}
+
+int
+master_undrain(struct master *master, unsigned slot)
+{
+	(void)master;
+	if (slot != drained)
+		return slot > SLOTS ? -ENOENT : -EALREADY;
+	drained = 0;
+	return 0;
 }
 
 void
