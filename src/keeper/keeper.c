@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #define BLIND_MS 50 /* between two looks for the worker's end */
+#define RETRY_MS 10 /* between two tries to say something */
 
 struct keeper {
 	struct slot_env *env;
@@ -67,9 +68,18 @@ report(const struct keeper *k, enum keeper_message_type type, pid_t pid,
 		.generation = k->generation,
 		.status = status };
 
-	/* A master that is gone cannot be told; poll() shows it next. */
-	if (FAULT_ERR(keeper_report) == 0)
-		(void)keeper_send(k->env->keeper_ctl, &m, NULL, 0);
+	/* The slot stands still until the master knows, so want of memory is
+	 * waited out.  A master that is gone cannot be told; poll() shows it
+	 * next. */
+	for (;;) {
+		int rc = -FAULT_ERR(keeper_report);
+
+		if (rc == 0)
+			rc = keeper_send(k->env->keeper_ctl, &m, NULL, 0);
+		if (rc == 0 || rc == -EPIPE || rc == -ECONNRESET)
+			return;
+		(void)poll(NULL, 0, RETRY_MS);
+	}
 }
 
 static pid_t

@@ -342,7 +342,8 @@ supervise_keeper_read(struct slot *s)
 			keeper_said(s, &k);
 			continue;
 		}
-		if (rc == -EAGAIN)
+		/* Nothing, or no memory for it: then it is still there. */
+		if (rc != 0 && rc != -EPROTO)
 			return;
 		/* End of file, or our own mistake; deaths come by SIGCHLD. */
 		loop_del(s->m->loop, s->keeper_ctl);

@@ -455,7 +455,8 @@ downlink_receive(struct worker *w)
 			recv(w->env->bus, w->arena.bus_in, ARENA_BUS_BYTES,
 				MSG_PEEK | MSG_DONTWAIT));
 
-		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		/* Want of memory too: it is still there in the next turn. */
+		if (n == -1 && errno != ECONNRESET)
 			return;
 		if (n <= 0) {
 			w->bus_gone = true;
