@@ -209,7 +209,7 @@ adopt_arena(struct slot_env *env)
 	env->arena_new = -1;
 }
 
-/* False when the master is gone. */
+/* False when the master is gone, or wants this to end. */
 static bool
 hear(struct keeper *k)
 {
@@ -226,14 +226,18 @@ hear(struct keeper *k)
 		exec_image(k, &m, fd);
 	} else if (m.type == KEEPER_ADOPT) {
 		adopt_arena(k->env);
+	} else if (m.type == KEEPER_END) {
+		if (k->pid > 0)
+			(void)kill(k->pid, SIGKILL); /* not reaped yet */
+		return false;
 	}
 	for (unsigned i = 0; i < KEEPER_FDS; i++)
 		fd_close(&fd[i]);
 	return true;
 }
 
-/* Without a master the worker ends by itself; it must be reaped and must not
- * find its keeper gone first. */
+/* Without a master the worker ends by itself, or it was killed; it must be
+ * reaped and must not find its keeper gone first. */
 static int
 see_off(struct keeper *k)
 {
