@@ -31,8 +31,10 @@ ring_grow(struct arena *a, const struct session *s)
 	block_ref ref, old = (block_ref)s->q_ring;
 	uint32_t *to;
 
-	if (wider > QUEUE_MAX)
+	if (cap == QUEUE_MAX)
 		return -ENOMEM;
+	if (wider > QUEUE_MAX)
+		wider = QUEUE_MAX;
 	ref = heap_alloc(a, wider * sizeof *to);
 	if (ref == 0)
 		return -ENOMEM;

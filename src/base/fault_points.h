@@ -40,11 +40,16 @@ X(link_recv, MASTER, CALL, "master/ctl_link.c", "recv() of an answer on ctl") \
 X(reload_asked, MASTER, POINT, "master/reload.c", "PREPARE was sent to a slot, not yet to the next") \
 X(reload_commit, MASTER, POINT, "master/reload.c", "all have prepared, nothing is in force") \
 X(reload_told, MASTER, POINT, "master/reload.c", "COMMIT was sent to a slot, not yet to the next") \
+X(upgrade_rehearsed, MASTER, POINT, "master/resume.c", "a rehearsal is about to say that all is well") \
+X(upgrade_exec, MASTER, CALL, "master/upgrade_exec.c", "execveat() of the master") \
+X(upgrade_restored, MASTER, CALL, "master/resume.c", "the state is restored, nothing is adopted") \
 X(keeper_clone, KEEPER, CALL, "keeper/keeper.c", "clone() of a worker") \
 X(keeper_cloned, KEEPER, POINT, "keeper/keeper.c", "the worker runs, the master is not told") \
 X(keeper_pidfd, KEEPER, CALL, "keeper/keeper.c", "pidfd_open() of a worker") \
 X(keeper_reaped, KEEPER, POINT, "keeper/keeper.c", "the worker is reaped, the death not noted") \
 X(keeper_report, KEEPER, CALL, "keeper/keeper.c", "send() of a report to the master") \
+X(image_exec, KEEPER, CALL, "keeper/image.c", "execveat() of the next image's keeper") \
+X(image_resumed, KEEPER, POINT, "keeper/keeper.c", "another image's keeper, its line not yet read") \
 X(worker_born, WORKER, POINT, "keeper/keeper.c", "a worker's first step") \
 X(io_accept, WORKER, CALL, "io/io.c", "accept4()") \
 X(io_accepted, WORKER, POINT, "io/io.c", "accepted, without a record") \

@@ -40,6 +40,9 @@ enum ctl_type {
 			  * image goes on over the arena */
 	CTL_GO,          /* to a worker that waits_for_go: you are the one */
 	CTL_SKIP,        /* struct ctl_frame: it ends workers; do not show it */
+	CTL_DRAIN, /* struct ctl_number: others take the new clients: close
+		    * shared listeners.  1: and exit with 0 if there is no
+		    * client */
 	/* Worker to master. */
 	CTL_READY = 32,    /* start-up is over; clients are being served */
 	CTL_PREPARED,      /* tag; body empty: yes, else why not */

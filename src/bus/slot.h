@@ -9,6 +9,12 @@
 #include <stdint.h>
 
 #define SLOT_LISTENERS_MAX 128
+#define SLOT_VERSION_LEN   32
+
+/* Of what an image hands down to a newer one that goes on in its place: struct
+ * slot_env, struct slot_page and the arena's descriptors.  Both structs are
+ * append-only: what an older image has not written reads as zero. */
+#define SLOT_VERSION 1
 
 /* Exit codes of a worker that mean something to its keeper or the master, among
  * those of the manual. */
@@ -71,6 +77,8 @@ struct slot_page {
 	uint64_t next_number; /* of sessions: where a fresh arena goes on */
 	uint64_t takeover_us; /* from the latest death, as its keeper saw it, to
 			       * the first turn; 0: there was none */
+	char version[SLOT_VERSION_LEN]; /* of the worker's image, with a NUL */
+	/* The last ones: the list grows at its end. */
 #define SLOT_FIELD(name, help) uint64_t name;
 	SLOT_COUNTERS(SLOT_FIELD)
 #undef SLOT_FIELD

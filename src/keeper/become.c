@@ -63,19 +63,46 @@ is_pidfd(int dir_fd, const char *name)
 	       !memcmp(text, PIDFD_NAME, sizeof PIDFD_NAME - 1);
 }
 
-void
-become_heir(void)
+typedef void found_fn(int fd, bool pidfd);
+
+static int
+each_fd(found_fn *found)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *d;
 
-	if (!dir) {
+	if (!dir)
+		return -1;
+	while ((d = readdir(dir)) != NULL)
+		if (d->d_name[0] != '.' && atoi(d->d_name) != dirfd(dir))
+			found(atoi(d->d_name), is_pidfd(dirfd(dir), d->d_name));
+	(void)closedir(dir);
+	return 0;
+}
+
+static void
+close_pidfd(int fd, bool pidfd)
+{
+	if (pidfd)
+		(void)close(fd);
+}
+
+static void
+let_through(int fd, bool pidfd)
+{
+	(void)fd_set_cloexec(fd, pidfd);
+}
+
+void
+become_heir(void)
+{
+	if (each_fd(close_pidfd) == -1)
 		log_warning("/proc/self/fd cannot be read: descriptors of the "
 			    "keeper before stay open");
-		return;
-	}
-	while ((d = readdir(dir)) != NULL)
-		if (d->d_name[0] != '.' && is_pidfd(dirfd(dir), d->d_name))
-			(void)close(atoi(d->d_name));
-	(void)closedir(dir);
+}
+
+int
+become_heritable(void)
+{
+	return each_fd(let_through);
 }

@@ -16,4 +16,10 @@ int become_keeper(const struct slot_env *env);
  * they left.  Call before become_keeper(). */
 void become_heir(void);
 
+/* Let every descriptor of the table through an exec but the pidfds.  What
+ * workers have opened is known to their arena only, and there by number: the
+ * next image's worker has to find it, if only to close it.  0 or -1 with errno
+ * set. */
+int become_heritable(void);
+
 #endif

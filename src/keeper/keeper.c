@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/title.h"
 #include "keeper/become.h"
+#include "keeper/image.h"
 #include "log/log.h"
 
 #include <errno.h>
@@ -20,10 +21,11 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -64,8 +66,8 @@ report(const struct keeper *k, enum keeper_message_type type, pid_t pid,
 		.status = status };
 
 	/* A master that is gone cannot be told; poll() shows it next. */
-	(void)!FAULT_CALL(keeper_report,
-		send(k->env->keeper_ctl, &m, sizeof m, MSG_NOSIGNAL));
+	if (FAULT_ERR(keeper_report) == 0)
+		(void)keeper_send(k->env->keeper_ctl, &m, NULL, 0);
 }
 
 static pid_t
@@ -167,19 +169,54 @@ reap(struct keeper *k)
 	report(k, KEEPER_DIED, pid, status);
 }
 
+static void
+exec_image(
+	const struct keeper *k, const struct keeper_message *m, const int *fd)
+{
+	int rc = -EBUSY;
+
+	if (k->fork_only) /* its workers' sockets are theirs alone */
+		rc = -ENOTSUP;
+	else if (k->pid == 0 && fd[1] >= 0)
+		rc = image_start(k->env, m, fd);
+	if (rc < 0)
+		report(k, KEEPER_REFUSED, 0, -rc);
+}
+
+static void
+adopt_arena(struct slot_env *env)
+{
+	struct stat st;
+
+	if (env->arena_new < 0)
+		return;
+	(void)close(env->arena);
+	env->arena = env->arena_new;
+	if (fstat(env->arena, &st) == 0)
+		env->arena_size = (uint64_t)st.st_size;
+	env->arena_new = -1;
+}
+
 /* False when the master is gone. */
 static bool
 hear(struct keeper *k)
 {
 	struct keeper_message m;
-	ssize_t n = recv(k->env->keeper_ctl, &m, sizeof m, MSG_DONTWAIT);
+	int fd[KEEPER_FDS];
+	int rc = keeper_recv(k->env->keeper_ctl, &m, fd);
 
-	if (n == -1)
-		return errno == EAGAIN || errno == EINTR;
-	if (n != sizeof m || m.type != KEEPER_SPAWN)
-		return n != 0;
-	if (k->pid == 0)
+	if (rc <= 0)
+		return rc == -EAGAIN || rc == -EPROTO;
+	if (m.type == KEEPER_SPAWN && k->pid == 0) {
+		k->env->waits_for_go = m.flags & KEEPER_WAIT;
 		spawn(k, m.generation);
+	} else if (m.type == KEEPER_EXEC) {
+		exec_image(k, &m, fd);
+	} else if (m.type == KEEPER_ADOPT) {
+		adopt_arena(k->env);
+	}
+	for (unsigned i = 0; i < KEEPER_FDS; i++)
+		fd_close(&fd[i]);
 	return true;
 }
 
@@ -211,16 +248,37 @@ keep(struct keeper *k)
 	}
 }
 
-int
-keeper_run(struct slot_env *env, slot_worker_fn *worker)
+static int
+start(struct slot_env *env, slot_worker_fn *worker)
 {
 	struct keeper k = { .env = env, .worker = worker, .pidfd = -1 };
 	const char *fork_only = getenv("BANTER_TEST_FORK");
 
 	k.fork_only = fork_only != NULL && *fork_only == '1';
-	k.self = become_keeper(env);
-	if (k.self < 0)
-		return 1;
 	size_table();
-	return keep(&k);
+	k.self = become_keeper(env);
+	return k.self < 0 ? 1 : keep(&k);
+}
+
+int
+keeper_run(struct slot_env *env, slot_worker_fn *worker)
+{
+	return start(env, worker);
+}
+
+int
+keeper_resume(int *memory, slot_worker_fn *worker)
+{
+	static struct slot_env env;
+	const char *why;
+	int rc = image_read(*memory, &env, &why);
+
+	fd_close(memory);
+	if (rc < 0) {
+		(void)fprintf(stderr, "banterd: --keeper: %s\n", why);
+		return SLOT_EXIT_REFUSED;
+	}
+	fault_role("keeper", env.slot);
+	FAULT(image_resumed);
+	return start(&env, worker);
 }

@@ -62,6 +62,8 @@ send_one(struct slot *s, enum link_pending what)
 		return send_number(s, CTL_RECALL, q->ask);
 	case LINK_STOP:
 		return send_number(s, CTL_STOP, s->stop_ms);
+	case LINK_DRAIN:
+		return send_number(s, CTL_DRAIN, s->retiring);
 	}
 	return 0;
 }
@@ -79,7 +81,7 @@ want_write(struct slot *s, bool on)
 static void
 send_pending(struct slot *s)
 {
-	for (unsigned bit = LINK_ABORT; bit <= LINK_STOP; bit <<= 1) {
+	for (unsigned bit = LINK_ABORT; bit <= LINK_DRAIN; bit <<= 1) {
 		int rc;
 
 		if (!(s->pending & bit))

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/notify.h"
 #include "log/log.h"
+#include "master/drain.h"
 #include "master/orphan.h"
 #include "master/slot.h"
 #include "master/supervise.h"
@@ -111,8 +112,9 @@ examine(struct slot *s, uint64_t now)
 static bool
 is_good(const struct slot *s)
 {
-	return s->phase == SLOT_READY && !s->orphaned && !s->late &&
-	       !s->stopped && s->abort_ms == 0 && load(&s->page->full) == 0;
+	return s->drain == 0 && s->phase == SLOT_READY && !s->orphaned &&
+	       !s->late && !s->stopped && s->abort_ms == 0 &&
+	       load(&s->page->full) == 0;
 }
 
 void
@@ -123,10 +125,13 @@ health_steer(struct master *m)
 	for (unsigned i = 0; i < m->n_slots; i++)
 		if (is_good(&m->slot[i]))
 			mask |= UINT64_C(1) << i;
+	/* With nobody good their queues wait: not those of slots that may have
+	 * no worker for ever. */
+	if (mask == 0)
+		mask = drain_live(m);
 	if (mask == m->steered)
 		return;
 	m->steered = mask;
-	/* With nobody good the kernel's hash decides: their queues wait. */
 	listeners_steer(&m->listeners, mask);
 }
 
@@ -170,8 +175,10 @@ on_tick(void *arg)
 		else if (s->worker != 0)
 			examine(s, now);
 	}
-	if (m->stop == STOP_NO)
+	if (m->stop == STOP_NO) {
+		drain_tick(m);
 		health_steer(m);
+	}
 	feed_watchdog(m, now);
 	loop_timer_set(m->loop, &m->tick, now + HEALTH_TICK_MS, on_tick, m);
 }
@@ -179,8 +186,7 @@ on_tick(void *arg)
 void
 health_start(struct master *m)
 {
-	m->steered =
-		m->n_slots == 64 ? UINT64_MAX : (UINT64_C(1) << m->n_slots) - 1;
+	m->steered = m->listeners.mask;
 	loop_timer_set(m->loop, &m->tick, clock_mono_ms() + HEALTH_TICK_MS,
 		on_tick, m);
 }

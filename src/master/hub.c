@@ -6,8 +6,8 @@
 #include "base/xalloc.h"
 #include "bus/wire.h"
 #include "conf/conf.h"
-#include "master/registry.h"
-#include "master/relay.h"
+#include "master/registry_state.h"
+#include "master/relay_state.h"
 #include "msg/session_id.h"
 
 #include <errno.h>
@@ -49,6 +49,18 @@ emit(void *arg, uint64_t mask, const struct bus_frame *f, struct slice body)
 	FAULT(hub_appended);
 }
 
+static struct hub *
+hub_over(struct relay *relay, unsigned n_slots)
+{
+	struct hub *hub = xcalloc(1, sizeof *hub);
+
+	hub->relay = relay;
+	hub->n_slots = n_slots;
+	for (unsigned i = 0; i < SLOTS_MAX; i++)
+		hub->fd[i] = -1;
+	return hub;
+}
+
 struct hub *
 hub_new(const struct conf *conf, unsigned n_slots)
 {
@@ -57,12 +69,58 @@ hub_new(const struct conf *conf, unsigned n_slots)
 
 	if (!relay)
 		return NULL;
-	hub = xcalloc(1, sizeof *hub);
-	hub->relay = relay;
+	hub = hub_over(relay, n_slots);
 	hub->registry = registry_new(conf, n_slots, emit, hub);
-	hub->n_slots = n_slots;
-	for (unsigned i = 0; i < SLOTS_MAX; i++)
-		hub->fd[i] = -1;
+	return hub;
+}
+
+int
+hub_relay_fd(const struct hub *hub)
+{
+	return relay_fd(hub->relay);
+}
+
+void
+hub_save(struct hub *hub, struct pack *p)
+{
+	const struct hub_stats *s = &hub->stats;
+
+	pack_u64(p, s->frames_in);
+	pack_u64(p, s->batches_in);
+	pack_u64(p, s->batches_out);
+	pack_u64(p, s->bytes_in);
+	pack_u64(p, s->bytes_out);
+	relay_save(hub->relay, p);
+	registry_save(hub->registry, p);
+}
+
+static bool
+restore(struct hub *hub, int *relay_fd, struct unpack *u, bool rehearse)
+{
+	struct hub_stats *s = &hub->stats;
+
+	s->frames_in = unpack_u64(u);
+	s->batches_in = unpack_u64(u);
+	s->batches_out = unpack_u64(u);
+	s->bytes_in = unpack_u64(u);
+	s->bytes_out = unpack_u64(u);
+	hub->relay = relay_restore(relay_fd, u, rehearse);
+	hub->registry = registry_empty(hub->n_slots, emit, hub);
+	return hub->relay && registry_restore(hub->registry, u);
+}
+
+struct hub *
+hub_restore(const struct conf *conf, unsigned n_slots, int *relay_fd,
+	struct unpack *u, bool rehearse)
+{
+	struct hub *hub = hub_over(NULL, n_slots);
+
+	if (!restore(hub, relay_fd, u, rehearse)) {
+		hub_free(&hub);
+		return NULL;
+	}
+	hub->time_ms = clock_wall_ms();
+	registry_configure(hub->registry, conf);
 	return hub;
 }
 
@@ -77,6 +135,13 @@ hub_free(struct hub **hubp)
 	registry_free(&hub->registry);
 	relay_free(&hub->relay);
 	free(hub);
+}
+
+void
+hub_grow(struct hub *hub, unsigned n_slots)
+{
+	registry_grow(hub->registry, n_slots);
+	hub->n_slots = n_slots;
 }
 
 void

@@ -7,7 +7,9 @@
 #include "master/health.h"
 #include "master/slot.h"
 #include "master/supervise.h"
+#include "master/upgrade_slots.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -67,17 +69,6 @@ settle(struct slot *s)
 }
 
 static void
-keeper_reaped(struct slot *s, int status)
-{
-	begin(s);
-	if (!s->giving_up && s->m->stop == STOP_NO)
-		supervise_log_keeper(s, status);
-	s->old_keeper = 0;
-	supervise_keeper_read(s); /* what it said last, and whether it ended */
-	settle(s);
-}
-
-static void
 worker_reaped(struct slot *s, pid_t pid, int status)
 {
 	bool was_ready;
@@ -93,9 +84,51 @@ worker_reaped(struct slot *s, pid_t pid, int status)
 	settle(s);
 }
 
+/* Its keeper has reaped it and died before it could say so.  A zombie that is
+ * ours to reap can still be sent a signal. */
+static bool
+has_vanished(struct slot *s)
+{
+	if (s->worker == 0)
+		return false;
+	if (s->worker_pidfd >= 0)
+		return slot_signal(s, 0) == -ESRCH;
+	return kill(s->worker, 0) == -1 && errno == ESRCH;
+}
+
+/* Its line was closed when its last client had left. */
+static void
+drained(struct slot *s)
+{
+	s->keeper = 0;
+	if (s->m->stop != STOP_NO)
+		stop_step(s->m);
+	else if (s->drain == 0)
+		supervise_start_worker(s);
+}
+
+static void
+keeper_reaped(struct slot *s, int status)
+{
+	begin(s);
+	if (!s->giving_up && s->m->stop == STOP_NO)
+		supervise_log_keeper(s, status);
+	s->old_keeper = 0;
+	supervise_keeper_read(s); /* what it said last, and whether it ended */
+	if (has_vanished(s))
+		worker_reaped(s, s->worker, SLOT_DIED_UNKNOWN);
+	settle(s);
+}
+
 bool
 orphan_reaped(struct slot *s, pid_t pid, int status)
 {
+	if (pid == s->keeper && !s->orphaned && upgrade_slot_orphaned(s))
+		return true;
+	if (pid == s->keeper && s->phase == SLOT_DRAINED) {
+		drained(s);
+		return true;
+	}
 	if (pid == s->worker) {
 		worker_reaped(s, pid, status);
 	} else if (pid == s->old_keeper || (pid == s->keeper && !s->orphaned)) {

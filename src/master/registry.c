@@ -6,12 +6,12 @@
 #include "master/registry_ask.h"
 #include "master/registry_leave.h"
 #include "master/registry_private.h"
+#include "master/registry_state.h"
 
 #include <stdlib.h>
 
 struct registry *
-registry_new(const struct conf *conf, unsigned n_slots, registry_emit_fn *emit,
-	void *arg)
+registry_empty(unsigned n_slots, registry_emit_fn *emit, void *arg)
 {
 	struct registry *reg = xcalloc(1, sizeof *reg);
 
@@ -21,6 +21,15 @@ registry_new(const struct conf *conf, unsigned n_slots, registry_emit_fn *emit,
 	reg->emit_arg = arg;
 	hash_key_init(&reg->key);
 	clients_init(reg);
+	return reg;
+}
+
+struct registry *
+registry_new(const struct conf *conf, unsigned n_slots, registry_emit_fn *emit,
+	void *arg)
+{
+	struct registry *reg = registry_empty(n_slots, emit, arg);
+
 	registry_configure(reg, conf);
 	return reg;
 }
@@ -36,6 +45,14 @@ registry_free(struct registry **regp)
 	clients_fini(reg);
 	rooms_fini(reg);
 	free(reg);
+}
+
+void
+registry_grow(struct registry *reg, unsigned n_slots)
+{
+	must(n_slots >= reg->n_slots && n_slots <= SLOTS_MAX);
+	if (n_slots > reg->n_slots)
+		rooms_grow(reg, n_slots);
 }
 
 /* A topic that nobody has changed follows the file, and the members are told.

@@ -31,8 +31,17 @@ bool reload_prepared(struct slot *s, uint64_t tag, struct slice body);
 /* The slot's worker died: its successor gets what is committed. */
 void reload_slot_gone(struct slot *s);
 
+/* Does a reload that runs wait for this slot? */
+bool reload_asks(const struct slot *s);
+
 /* A ready worker that may be behind: bring it to what is committed. */
 void reload_resync(struct slot *s);
+
+/* Is one running, or about to? */
+bool reload_is_busy(const struct master *m);
+
+/* In the next image: what a reload of the one before has left to be done. */
+void reload_resume(struct master *m);
 
 /* Was it the helper?  True: it is taken note of. */
 bool reload_reaped(struct master *m, pid_t pid);

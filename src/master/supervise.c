@@ -7,11 +7,14 @@
 #include "keeper/keeper.h"
 #include "log/log.h"
 #include "master/ctl_link.h"
+#include "master/drain.h"
 #include "master/health.h"
 #include "master/hub.h"
 #include "master/orphan.h"
 #include "master/reload.h"
 #include "master/slot.h"
+#include "master/upgrade.h"
+#include "master/upgrade_slots.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -20,11 +23,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #define LONG_WAIT_MS   2000 /* the slot's places are given to others */
 #define BROKE_AGAIN_MS 10000
+
+static bool
+is_unthrottled(void)
+{
+#ifdef BANTER_TEST_FAULTS
+	const char *value = getenv("BANTER_TEST_NO_THROTTLE");
+
+	return value && *value == '1';
+#else
+	return false;
+#endif
+}
 
 bool
 supervise_is_busy(const struct slot *s)
@@ -38,6 +52,7 @@ supervise_start_worker(struct slot *s)
 {
 	int rc = 0;
 
+	s->backoff.unthrottled = is_unthrottled();
 	if (s->keeper == 0) {
 		rc = slot_open(s);
 		if (rc < 0)
@@ -79,8 +94,8 @@ supervise_schedule(struct slot *s, bool was_ready)
 	loop_timer_set(s->m->loop, &s->respawn, at, on_respawn, s);
 }
 
-static void
-describe(int status, char *text, size_t cap)
+void
+supervise_describe(int status, char *text, size_t cap)
 {
 	const char *name;
 
@@ -101,7 +116,7 @@ log_death(const struct slot *s, pid_t pid, int status)
 	const char *when = s->phase == SLOT_READY ? "" : " before it was ready";
 	char how[64];
 
-	describe(status, how, sizeof how);
+	supervise_describe(status, how, sizeof how);
 	if (s->m->stop != STOP_NO)
 		log_info("worker %u (pid %d, generation %" PRIu64 ") %s",
 			s->number, (int)pid, s->generation, how);
@@ -132,6 +147,19 @@ supervise_lost(struct slot *s)
 	hub_slot_reset(s->m->hub, s->number, SLICE_LIT("server fault"));
 	slot_close_lines(s);
 	s->giving_up = false;
+}
+
+void
+supervise_drained(struct slot *s)
+{
+	s->phase = SLOT_DRAINED;
+	s->retiring = false;
+	loop_timer_clear(&s->respawn);
+	/* With its line the keeper ends, and with it the arena. */
+	supervise_lost(s);
+	share_away(s);
+	if (s->worker != 0)
+		forget_worker(s);
 }
 
 static enum slot_death
@@ -194,18 +222,28 @@ supervise_worker_ended(struct slot *s, pid_t pid, int status)
 	bool was_ready;
 
 	FAULT(worker_gone);
+	if (s->retiring && s->m->stop == STOP_NO && s->keeper != 0 &&
+		!s->orphaned && status == 0) {
+		log_info("worker %u (pid %d) has no client left and ends",
+			s->number, (int)pid);
+		supervise_drained(s);
+		return false;
+	}
 	/* READY may wait in the line: the death came by another. */
 	if (!s->killed)
 		ctl_link_read(s);
 	ctl_link_drop(s);
 	was_ready = s->phase == SLOT_READY;
-	if (supervise_exited_with(status, SLOT_EXIT_HANDOVER))
+	if (supervise_exited_with(status, SLOT_EXIT_PARKED))
+		log_debug("worker %u (pid %d) is parked", s->number, (int)pid);
+	else if (supervise_exited_with(status, SLOT_EXIT_HANDOVER))
 		log_info("worker %u (pid %d, generation %" PRIu64
 			 ") has made another keeper",
 			s->number, (int)pid, s->generation);
 	else
 		count_death(s, pid, status);
 	forget_worker(s);
+	s->retiring = false;
 	return was_ready;
 }
 
@@ -228,6 +266,11 @@ worker_gone(struct slot *s, pid_t pid, int status)
 {
 	bool was_ready = supervise_worker_ended(s, pid, status);
 
+	if (s->phase == SLOT_DRAINED)
+		return;
+	if (upgrade_slot_parked(
+		    s, supervise_exited_with(status, SLOT_EXIT_PARKED)))
+		return;
 	if (s->m->stop == STOP_NO) {
 		supervise_go_on(s, status, was_ready);
 		return;
@@ -253,7 +296,7 @@ worker_spawned(struct slot *s, pid_t pid)
 static void
 keeper_said(struct slot *s, const struct keeper_message *k)
 {
-	if (k->generation != s->generation)
+	if (upgrade_slot_said(s, k) || k->generation != s->generation)
 		return;
 	switch ((enum keeper_message_type)k->type) {
 	case KEEPER_SPAWNED:
@@ -287,14 +330,19 @@ supervise_keeper_read(struct slot *s)
 {
 	while (s->keeper_ctl >= 0) {
 		struct keeper_message k;
-		ssize_t n = FAULT_CALL(keeper_read,
-			recv(s->keeper_ctl, &k, sizeof k, MSG_DONTWAIT));
+		int fd[KEEPER_FDS] = { -1, -1, -1, -1 };
+		int rc = -FAULT_ERR(keeper_read);
 
-		if (n == sizeof k) {
+		if (rc == 0)
+			rc = keeper_recv(s->keeper_ctl, &k, fd);
+
+		for (unsigned i = 0; i < KEEPER_FDS; i++)
+			fd_close(&fd[i]); /* nobody sends us any */
+		if (rc == 1) {
 			keeper_said(s, &k);
 			continue;
 		}
-		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		if (rc == -EAGAIN)
 			return;
 		/* End of file, or our own mistake; deaths come by SIGCHLD. */
 		loop_del(s->m->loop, s->keeper_ctl);
@@ -308,13 +356,15 @@ supervise_log_keeper(const struct slot *s, int status)
 {
 	char how[64];
 
-	describe(status, how, sizeof how);
+	supervise_describe(status, how, sizeof how);
 	log_error("keeper %u %s", s->number, how);
 }
 
 static bool
 find_dead(struct master *m, pid_t pid, int status)
 {
+	if (upgrade_reaped(m, pid, status))
+		return true;
 	for (unsigned i = 0; i < m->n_slots; i++)
 		if (orphan_reaped(&m->slot[i], pid, status))
 			return true;
@@ -344,19 +394,29 @@ on_resync(void *arg)
 		reload_resync(s);
 }
 
+void
+supervise_resync_soon(struct slot *s)
+{
+	loop_timer_set(s->m->loop, &s->resync,
+		clock_mono_ms() + RELOAD_RESYNC_MS, on_resync, s);
+}
+
 bool
 supervise_ready(struct slot *s)
 {
 	if (s->phase != SLOT_STARTING)
 		return false;
+	if (upgrade_slot_ready(s))
+		return true;
 	FAULT(worker_ready);
 	s->phase = SLOT_READY;
+	s->served = true;
 	backoff_ready(&s->backoff);
 	share_ready(s);
+	drain_ready(s);
 	if (s->m->stop != STOP_NO)
 		ctl_link_send(s, LINK_STOP);
-	loop_timer_set(s->m->loop, &s->resync,
-		clock_mono_ms() + RELOAD_RESYNC_MS, on_resync, s);
+	supervise_resync_soon(s);
 	log_info("worker %u is ready (generation %" PRIu64 ")", s->number,
 		s->generation);
 	health_steer(s->m);
@@ -377,6 +437,8 @@ supervise_violation(struct slot *s)
 {
 	uint64_t now = clock_mono_ms();
 
+	if (upgrade_slot_broke(s))
+		return;
 	if (s->violation_ms != 0 && now - s->violation_ms < BROKE_AGAIN_MS)
 		s->giving_up = true;
 	s->violation_ms = now;
@@ -391,27 +453,21 @@ supervise_retry(struct master *m)
 			supervise_start_worker(&m->slot[i]);
 }
 
-static bool
-is_unthrottled(void)
-{
-#ifdef BANTER_TEST_FAULTS
-	const char *value = getenv("BANTER_TEST_NO_THROTTLE");
-
-	return value && *value == '1';
-#else
-	return false;
-#endif
-}
-
 void
 supervise_start(struct master *m)
 {
-	bool unthrottled = is_unthrottled();
-
 	srandom((unsigned)clock_mono_ns());
-	for (unsigned i = 0; i < m->n_slots; i++) {
-		m->slot[i].backoff.unthrottled = unthrottled;
+	for (unsigned i = 0; i < m->n_slots; i++)
 		supervise_start_worker(&m->slot[i]);
-	}
 	health_start(m);
+}
+
+void
+supervise_resume(struct master *m)
+{
+	srandom((unsigned)clock_mono_ns());
+	for (unsigned i = 0; i < m->n_slots; i++)
+		supervise_resync_soon(&m->slot[i]);
+	health_start(m);
+	health_steer_anew(m);
 }

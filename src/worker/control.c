@@ -192,6 +192,32 @@ do_recall(struct worker *w, uint64_t tag, uint64_t n)
 	answer(w, CTL_KEPT, tag, &kept, sizeof kept);
 }
 
+/* Others take what waits on a shared socket; on its own this worker goes on
+ * accepting, because nobody else can. */
+static void
+close_shared(struct worker *w)
+{
+	for (unsigned i = 0; i < ARENA_LISTENERS; i++) {
+		const struct arena_listener *l = &w->arena.head->listener[i];
+		int fd = l->fd;
+
+		if (fd < 0 || !(l->flags & LISTENER_SHARED) ||
+			l->flags & (LISTENER_PREPARED | LISTENER_LEAVING))
+			continue;
+		io_listener_del(w->io, fd);
+		arena_store(&l->fd, -1);
+		fd_close(&fd);
+	}
+}
+
+static void
+do_drain(struct worker *w, bool end)
+{
+	close_shared(w);
+	if (end && w->page->clients == 0)
+		worker_stop(w, "the server is stopping, goodbye", 0, 0);
+}
+
 static const char *
 state_name(const struct session *s)
 {
@@ -347,6 +373,10 @@ dispatch(struct worker *w, const struct ctl_head *h, struct slice body, int *fd)
 	case CTL_STOP:
 		(void)bus_get(&rest, &number, sizeof number);
 		worker_stop(w, "the server is stopping, goodbye", number.n, 0);
+		break;
+	case CTL_DRAIN:
+		if (bus_get(&rest, &number, sizeof number))
+			do_drain(w, number.n == 1);
 		break;
 	default:
 		log_error("unknown command %u from the master", h->type);
