@@ -326,6 +326,7 @@ for my $away (2, 1, 2) {
 }
 is_deeply($b->workers, $workers, 'all that with the same processes');
 is(scalar(grep { $_->sync } @keep), 2, '... and clients');
+$_->close for @keep;
 $b->stop_ok;
 
 # --- refused
@@ -344,6 +345,7 @@ for (1, 2) {
 ok($c->sync, 'the client is still there');
 resize($b, 4, 'a few more are fine');
 wait_states($b, '1:ready 2:ready 3:ready 4:ready');
+$c->close;
 $b->stop_ok;
 
 SKIP: {
@@ -360,6 +362,7 @@ SKIP: {
 	is(states($b), '1:ready', '... there is one worker');
 	my @all = map { $b->client } 1 .. 30;
 	is(scalar(grep { $_ } @all), 30, '... who gets all connections');
+	$_ && $_->close for @all;
 	$b->stop_ok;
 
 	# Workers that do not start: nobody waits for them, and they can be taken
@@ -370,6 +373,7 @@ SKIP: {
 	$b->log_like(qr/worker 3 .* before it was ready/, 'the third worker does not start');
 	@all = map { $b->client } 1 .. 30;
 	is(scalar(grep { $_ } @all), 30, '... and no connection waits for it');
+	$_ && $_->close for @all;
 	resize($b, 2);
 	wait_states($b, '1:ready 2:ready', 'it is taken away');
 	$b->stop_ok;
