@@ -326,8 +326,37 @@ for my $away (2, 1, 2) {
 }
 is_deeply($b->workers, $workers, 'all that with the same processes');
 is(scalar(grep { $_->sync } @keep), 2, '... and clients');
+
+# A worker that drains dies: its successor drains.
+$b->ctl_run('drain', 2);
+$b->expect_log(qr/worker 2|keeper 2|slot 2/);
+$b->signal('KILL', $workers->{2});
+$b->log_like(qr/worker 2 is ready \(generation 2\)/, 'a worker that drains and dies is replaced');
+my @local = map { Banter::Client->new(path => $path) } 1 .. 10;
+is(slots_of_local(), 1, '... and its successor takes no new clients');
+$_->close for @local;
+ok($keep[0]->sync, 'the client of the other worker is still there');
 $_->close for @keep;
+wait_states($b, '1:ready 2:drained', '... and ends when it is empty');
 $b->stop_ok;
+
+# --- one per CPU
+
+my ($cpus) = slurp('/proc/self/status') =~ /^Cpus_allowed_list:\s*(\S+)/m;
+my ($first, $second) = $cpus =~ /^(\d+)[-,](\d+)/;
+if (defined $second && (POSIX::uname())[4] eq 'x86_64') {
+	$b = Banter->start(set => { workers => 0 });
+	$n = $b->metric('workers');
+	cmp_ok($n, '>=', 2, "$n workers for CPUs $cpus");
+	# sched_setaffinity(2), a mask of 1024 bits
+	my $mask = "\0" x 128;
+	vec($mask, $first, 1) = 1;
+	is(syscall(203, $b->master_pid, 128, $mask), 0, 'there is one CPU now');
+	$r = $b->reload_ok('a reload without a change');
+	like($r->{out}, qr/^workers\s+applied$/m, '... applies another number of CPUs');
+	wait_states($b, '1:ready');
+	$b->stop_ok;
+}
 
 # --- refused
 

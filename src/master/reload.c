@@ -44,6 +44,7 @@ struct reload {
 	const struct conf *conf; /* the new one */
 	int conf_fd;
 	uint64_t tag;
+	unsigned n_wanted;        /* slots by conf */
 	uint64_t asked, answered; /* bit i: slot i + 1 */
 };
 
@@ -218,6 +219,9 @@ commit(struct reload *r)
 	loop_timer_clear(&r->timer);
 	reload_report(m->boot, m->conf, r->conf, &report, m->pending,
 		sizeof m->pending);
+	/* `workers = 0` stays the same word for another number of CPUs. */
+	if (r->n_wanted != m->n_wanted && r->conf->workers == m->conf->workers)
+		buf_str(&report, "workers applied\n");
 	if (listeners_commit(&m->listeners, r->conf, r->asked))
 		loop_timer_set(m->loop, &m->leaving,
 			clock_mono_ms() + RELOAD_LEAVE_MS, on_leaving, m);
@@ -230,7 +234,7 @@ commit(struct reload *r)
 			supervise_resync_soon(&m->slot[i]);
 		}
 	r->asked = 0;
-	resize_commit(m);
+	resize_commit(m, r->n_wanted);
 	health_steer_anew(m);
 	share_total(m);
 	log_lines(slice_str(r->complaints.text), false);
@@ -259,40 +263,11 @@ on_prepare_late(void *arg)
 		__builtin_ctzll(missing) + 1, RELOAD_PREPARE_MS / 1000);
 }
 
-/* One that drains has no part in shared ones, and gets all when it drains no
- * more. */
-static bool
-is_due(const struct slot *s, const struct address *a, uint64_t newer_than)
-{
-	if (a->shared && (s->drain != 0 || s->unshared))
-		return s->drain == 0;
-	return a->since > newer_than;
-}
-
-static int
-send_listeners(struct slot *s, uint64_t newer_than, enum address_state state)
-{
-	const struct listeners *ls = &s->m->listeners;
-	int rc = 0;
-
-	for (unsigned i = 0; i < ls->n && rc == 0; i++) {
-		const struct address *a = ls->at[i];
-		struct ctl_listener l = { .listen = a->next_listen,
-			.address = a->number,
-			.shared = a->shared };
-
-		if (a->state == state && is_due(s, a, newer_than))
-			rc = ctl_link_try(s, CTL_LISTENER, 0, &l, sizeof l,
-				listeners_fd(a, s->number));
-	}
-	return rc;
-}
-
 /* What it will not do any more does not hold up the others. */
 static bool
 is_surplus(const struct reload *r, const struct slot *s)
 {
-	return s->number > resize_wanted(r->conf) || s->drain != 0;
+	return s->number > r->n_wanted || s->drain != 0;
 }
 
 static int
@@ -309,7 +284,7 @@ ask(struct reload *r, struct slot *s)
 	if (rc < 0)
 		return rc;
 	r->asked |= UINT64_C(1) << (s->number - 1);
-	return send_listeners(s, 0, ADDRESS_NEW);
+	return reload_listeners(s, 0, ADDRESS_NEW);
 }
 
 static void
@@ -318,8 +293,11 @@ prepare(struct reload *r)
 	char mem[512];
 	struct buf why = buf_over(mem, sizeof mem);
 	struct master *m = r->m;
-	int rc = resize_prepare(m, r->conf, &why);
+	int rc;
 
+	/* Once: the CPUs may be others at the commit. */
+	r->n_wanted = resize_wanted(r->conf);
+	rc = resize_prepare(m, r->conf, r->n_wanted, &why);
 	if (rc == 0)
 		rc = listeners_prepare(&m->listeners, r->conf, r->tag, &why);
 	if (rc < 0) {
@@ -488,51 +466,12 @@ reload_slot_gone(struct slot *s)
 	check_answers(r);
 }
 
-static bool
-is_asked(const struct slot *s)
+bool
+reload_asks(const struct slot *s)
 {
 	const struct reload *r = s->m->reload;
 
 	return r->phase == PREPARING && r->asked >> (s->number - 1) & 1;
-}
-
-static void
-resync_failed(struct slot *s, int rc)
-{
-	if (rc == -EAGAIN || rc == -ETOOMANYREFS)
-		supervise_resync_soon(s);
-	else
-		log_error("worker %u cannot be given the configuration: %s",
-			s->number, strerror(-rc));
-}
-
-void
-reload_resync(struct slot *s)
-{
-	struct master *m = s->m;
-	uint64_t has =
-		__atomic_load_n(&s->page->conf_generation, __ATOMIC_RELAXED);
-	int rc;
-
-	if (has >= m->conf_generation && (s->drain != 0 || !s->unshared))
-		return;
-	/* Its own PREPARE would take the place of a reload's. */
-	if (s->stopped || is_asked(s)) {
-		supervise_resync_soon(s);
-		return;
-	}
-	log_info("worker %u has configuration %" PRIu64 ": sending %" PRIu64,
-		s->number, has, m->conf_generation);
-	rc = ctl_link_try(
-		s, CTL_PREPARE, m->conf_generation, NULL, 0, m->conf_fd);
-	if (rc == 0)
-		rc = send_listeners(s, has, ADDRESS_LIVE);
-	if (rc < 0) {
-		resync_failed(s, rc);
-		return;
-	}
-	s->unshared = s->drain != 0;
-	ctl_link_send(s, LINK_COMMIT);
 }
 
 bool
