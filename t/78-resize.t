@@ -212,6 +212,20 @@ for my $round (1 .. 3) {
 is(n_fds($b->master_pid), $fds, 'the descriptors of the master are as many as before');
 is($b->status('clients'), 0, 'nobody is left');
 
+# An address that is new while more slots have been than are.
+my $third = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1)->sockport;
+$b->configure(listen => { text => {}, more => {}, third => { port => $third } });
+$b->reload_ok('a new address');
+my @third = map { Banter::Client->new(port => $third) } 1 .. 20;
+is_deeply(spread($b, @third), { 1 => 20 }, 'all its clients come to the one worker');
+resize($b, 3);
+wait_states($b, '1:ready 2:ready 3:ready');
+push @third, map { Banter::Client->new(port => $third) } 1 .. 40;
+is_deeply([sort keys %{ spread($b, @third) }], [1 .. 3], 'of three, each gets some');
+$_->close for @third;
+resize($b, 1);
+wait_states($b, '1:ready');
+
 # --- a connection that arrives late
 
 # Without the steering program the kernel's hash reaches drained slots too.
