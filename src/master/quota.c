@@ -5,9 +5,8 @@
 
 #include <string.h>
 
-#define LEAVING_GIFT                                      \
- 16 /* places at a time for a queue that is being emptied \
-     */
+/* Places at a time for a queue that is being emptied. */
+#define LEAVING_GIFT 16
 
 static uint32_t
 least(uint32_t a, uint32_t b)

@@ -212,11 +212,15 @@ close_shared(struct worker *w)
 	}
 }
 
+/* What the last client has said must be out as well; the master asks again. */
 static void
 do_drain(struct worker *w, bool end)
 {
+	const struct arena_head *h = w->arena.head;
+
 	close_shared(w);
-	if (end && w->page->clients == 0)
+	if (end && w->page->clients == 0 && h->out_frames == 0 &&
+		h->sealed_len == 0)
 		worker_stop(w, "the server is stopping, goodbye", 0, 0);
 }
 
