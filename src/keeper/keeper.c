@@ -30,6 +30,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define BLIND_MS 50 /* between two looks for the worker's end */
+#define RETRY_MS 10 /* between two tries to say something */
+
 struct keeper {
 	struct slot_env *env;
 	slot_worker_fn *worker;
@@ -65,9 +68,18 @@ report(const struct keeper *k, enum keeper_message_type type, pid_t pid,
 		.generation = k->generation,
 		.status = status };
 
-	/* A master that is gone cannot be told; poll() shows it next. */
-	if (FAULT_ERR(keeper_report) == 0)
-		(void)keeper_send(k->env->keeper_ctl, &m, NULL, 0);
+	/* The slot stands still until the master knows, so want of memory is
+	 * waited out.  A master that is gone cannot be told; poll() shows it
+	 * next. */
+	for (;;) {
+		int rc = -FAULT_ERR(keeper_report);
+
+		if (rc == 0)
+			rc = keeper_send(k->env->keeper_ctl, &m, NULL, 0);
+		if (rc == 0 || rc == -EPIPE || rc == -ECONNRESET)
+			return;
+		(void)poll(NULL, 0, RETRY_MS);
+	}
 }
 
 static pid_t
@@ -243,9 +255,12 @@ keep(struct keeper *k)
 			{ .fd = k->pidfd, .events = POLLIN },
 		};
 
-		if (poll(p, 2, -1) == -1 && errno != EINTR)
+		/* Without a pidfd (no descriptor was free) it has to look. */
+		bool blind = k->pid > 0 && k->pidfd < 0;
+
+		if (poll(p, 2, blind ? BLIND_MS : -1) == -1 && errno != EINTR)
 			return 1;
-		if (p[1].revents != 0)
+		if (p[1].revents != 0 || blind)
 			reap(k);
 		if (p[0].revents != 0 && !hear(k))
 			return see_off(k);

@@ -174,9 +174,9 @@ on_bus(void *arg, uint32_t events)
 			  "killing it",
 			s->number, (int)s->worker, hub_violation(s->m->hub));
 		supervise_violation(s);
-	} else if (rc < 0 && rc != -EAGAIN) {
+	} else if (rc == -EPIPE) {
 		/* Keeper and worker are gone; their ends are told by other
-		 * means. */
+		 * means.  After any other failure it stays readable. */
 		loop_del(s->m->loop, s->bus);
 	}
 }

@@ -152,6 +152,9 @@ supervise_lost(struct slot *s)
 void
 supervise_drained(struct slot *s)
 {
+	/* The last that its last client said. */
+	while (s->bus >= 0 && hub_slot_read(s->m->hub, s->number) > 0)
+		;
 	s->phase = SLOT_DRAINED;
 	s->retiring = false;
 	loop_timer_clear(&s->respawn);
@@ -342,7 +345,8 @@ supervise_keeper_read(struct slot *s)
 			keeper_said(s, &k);
 			continue;
 		}
-		if (rc == -EAGAIN)
+		/* Nothing, or no memory for it: then it is still there. */
+		if (rc != 0 && rc != -EPROTO)
 			return;
 		/* End of file, or our own mistake; deaths come by SIGCHLD. */
 		loop_del(s->m->loop, s->keeper_ctl);

@@ -57,6 +57,7 @@ static void
 forget_prepared(struct worker *w, bool close_listeners)
 {
 	const struct arena_head *h = w->arena.head;
+	int prepared;
 
 	for (unsigned i = 0; close_listeners && i < ARENA_LISTENERS; i++) {
 		const struct arena_listener *l = &h->listener[i];
@@ -68,9 +69,9 @@ forget_prepared(struct worker *w, bool close_listeners)
 		fd_close(&fd);
 	}
 	conf_unmap(&w->prepared);
-	if (h->prepared_fd >= 0)
-		(void)close((int)h->prepared_fd);
+	prepared = (int)h->prepared_fd;
 	arena_store(&h->prepared_fd, -1);
+	fd_close(&prepared);
 	w->prepared_tag = 0;
 }
 
@@ -146,11 +147,12 @@ commit_listeners(struct worker *w, struct slice map)
 		at = new_index(map, l->address);
 		if (at == UINT32_MAX) {
 			/* What waits is accepted under the kind it had. */
-			arena_store(&l->flags, l->flags | LISTENER_LEAVING);
+			arena_set(&w->arena, &l->flags,
+				l->flags | LISTENER_LEAVING);
 			continue;
 		}
-		arena_store(&l->listen, at);
-		arena_store(&l->flags, l->flags & ~LISTENER_PREPARED);
+		arena_set(&w->arena, &l->listen, at);
+		arena_set(&w->arena, &l->flags, l->flags & ~LISTENER_PREPARED);
 	}
 	config_listeners(w);
 }
@@ -167,8 +169,8 @@ do_commit(struct worker *w, uint64_t tag, struct slice map)
 	conf_unmap(&w->conf);
 	w->conf = w->prepared;
 	w->prepared = NULL;
-	commit_listeners(w, map);
 	tx_begin(&w->arena);
+	commit_listeners(w, map);
 	arena_set(&w->arena, &h->conf_fd, h->prepared_fd);
 	arena_set(&w->arena, &h->prepared_fd, -1);
 	arena_set(&w->arena, &h->conf_generation, tag);
@@ -210,11 +212,15 @@ close_shared(struct worker *w)
 	}
 }
 
+/* What the last client has said must be out as well; the master asks again. */
 static void
 do_drain(struct worker *w, bool end)
 {
+	const struct arena_head *h = w->arena.head;
+
 	close_shared(w);
-	if (end && w->page->clients == 0)
+	if (end && w->page->clients == 0 && h->out_frames == 0 &&
+		h->sealed_len == 0)
 		worker_stop(w, "the server is stopping, goodbye", 0, 0);
 }
 

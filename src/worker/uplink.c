@@ -47,7 +47,8 @@ send_sealed(struct worker *w)
 		count(w, batches_out, 1);
 		return true;
 	}
-	if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
+	/* Whatever else it is, the batch is there to be sent again. */
+	if (errno == EPIPE || errno == ECONNRESET)
 		w->bus_gone = true;
 	return false;
 }

@@ -53,8 +53,10 @@ sub run
 sub struck_all
 {
 	my ($self) = @_;
-	my %seen = map { ("$_->{name} $_->{action}" => 1) } $self->{fault}->strikes;
-	return keys %seen >= $self->{n_rules};
+	my %due;
+	$due{"$1 $2"}++ while $self->{rules} =~ /(\w+):(\w+):/g;
+	$due{"$_->{name} $_->{action}"}-- for $self->{fault}->strikes;
+	return !grep { $_ > 0 } values %due;
 }
 
 sub under_load
@@ -103,7 +105,7 @@ sub finish
 	$self->{code} = !defined $status ? 'hangs' : $status & 127 ? 'signal ' . ($status & 127) : $status >> 8;
 	wait_until { !grep { alive($_) } @pids } 4;
 	$self->{left} = grep { alive($_) } @pids;
-	$b->kill_all if $self->{left};
+	kill 'KILL', grep { alive($_) } @pids;
 	$b->{stopped} = 1;
 	my $log = $self->{log} = $b->log_text;
 	$self->{deaths} = () = $log =~ /error: worker \d+ \(pid \d+, generation \d+\) /g;
@@ -183,7 +185,9 @@ sub visit
 sub look
 {
 	my ($self) = @_;
-	$self->{from}{lines} = [];
+	while (defined(my $line = shift @{ $self->{from}{lines} })) {
+		$self->{answers}++ if $line =~ /^\* In burst \(\d+\): /;
+	}
 	while (defined(my $line = shift @{ $self->{to}{lines} })) {
 		$line =~ /> burst (.*)$/ or next;
 		my $n = $1;
@@ -208,7 +212,15 @@ sub finish
 		1 while $self->{from}->fill(0);
 		$self->look;
 	}
-	$self->{lost} += $self->{sent} - $self->{got} unless $self->{off};
+	while (!$self->{off} && ($self->{answers} || 0) < int($self->{sent} / 10) && time < $deadline) {
+		$self->{from}->fill(0.1);
+		$self->look;
+	}
+	if (!$self->{off}) {
+		$self->{lost} += $self->{sent} - $self->{got};
+		my $more = ($self->{answers} || 0) - int($self->{sent} / 10);
+		$self->{ $more > 0 ? 'duplicated' : 'lost' } += abs $more;
+	}
 	$_ && $_->close for @$self{qw(from to)}, @{ $self->{visits} };
 }
 
