@@ -100,10 +100,10 @@ master_rehearse(
 	struct buf why = buf_over(mem, sizeof mem - 1);
 	size_t len = 0;
 	char *bytes = fd_read_file(memory, &len);
+	int rc = state_restore(m, slice_of(bytes, bytes ? len : 0), true, &why);
 
-	if (state_restore(m, slice_of(bytes, bytes ? len : 0), true, &why) ==
-			0 &&
-		parses(m, &why)) {
+	free(bytes);
+	if (rc == 0 && parses(m, &why)) {
 		FAULT(upgrade_rehearsed);
 		return MASTER_EXIT_OK;
 	}
