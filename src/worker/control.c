@@ -2,6 +2,7 @@
 #include "arena/heap.h"
 #include "arena/tx.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "log/event.h"
 #include "log/log.h"
@@ -361,9 +362,11 @@ dispatch(struct worker *w, const struct ctl_head *h, struct slice body, int *fd)
 			do_kick(w, number.n, rest);
 		break;
 	case CTL_PARK:
+		FAULT(park_told);
 		w->exit_code = SLOT_EXIT_PARKED;
 		break;
 	case CTL_GO:
+		FAULT(go_told);
 		w->waits = false;
 		break;
 	case CTL_SKIP:
