@@ -126,6 +126,13 @@ X(recover_resumed, WORKER, POINT, "worker/recover.c", "all sessions go on") \
 X(recover_accept, WORKER, POINT, "worker/recover_fds.c", "an accepted connection was found that has no record") \
 X(recover_sorted, WORKER, POINT, "worker/recover.c", "the descriptor table is in order") \
 X(sync_told, WORKER, POINT, "worker/sync.c", "a list of sessions is in the batch") \
+X(prepare_kept, WORKER, POINT, "worker/control.c", "a configuration is prepared, not answered") \
+X(listener_placed, WORKER, POINT, "worker/control.c", "a new listener has a place, not its descriptor") \
+X(listener_kept, WORKER, POINT, "worker/control.c", "a new listener is prepared") \
+X(commit_listener, WORKER, POINT, "worker/control.c", "one listener is as in the new configuration") \
+X(commit_listened, WORKER, POINT, "worker/control.c", "all are, the configuration is the old one") \
+X(commit_noted, WORKER, POINT, "worker/control.c", "the new configuration is noted, uncommitted") \
+X(commit_done, WORKER, POINT, "worker/control.c", "the new configuration is committed, the old one not closed") \
 X(park_told, WORKER, POINT, "worker/control.c", "PARK has come") \
 X(go_awaited, WORKER, POINT, "worker/worker.c", "READY of another image, before GO") \
 X(go_told, WORKER, POINT, "worker/control.c", "GO has come") \

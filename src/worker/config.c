@@ -165,7 +165,7 @@ config_listeners(struct worker *w)
 		if (l->fd >= 0 &&
 			!(l->flags & (LISTENER_LEAVING | LISTENER_PREPARED)) &&
 			l->listen < w->conf->n_listen)
-			arena_store(&l->kind,
+			arena_set(&w->arena, &l->kind,
 				kind_for(w, &w->conf->listen[l->listen]));
 	}
 }

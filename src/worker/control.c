@@ -89,6 +89,7 @@ do_prepare(struct worker *w, uint64_t tag, int *fd)
 		return;
 	}
 	arena_store(&w->arena.head->prepared_fd, *fd);
+	FAULT(prepare_kept);
 	*fd = -1;
 	w->prepared_tag = tag;
 	answer(w, CTL_PREPARED, tag, NULL, 0);
@@ -116,7 +117,9 @@ do_listener(struct worker *w, struct slice body, int *fd)
 		arena_store(&p->address, l.address);
 		arena_store(&p->flags,
 			LISTENER_PREPARED | (l.shared ? LISTENER_SHARED : 0));
+		FAULT(listener_placed);
 		arena_store(&p->fd, *fd);
+		FAULT(listener_kept);
 		*fd = -1;
 		return;
 	}
@@ -138,6 +141,8 @@ new_index(struct slice map, uint32_t address)
 static void
 commit_listeners(struct worker *w, struct slice map)
 {
+	struct arena *a = &w->arena;
+
 	for (unsigned i = 0; i < ARENA_LISTENERS; i++) {
 		const struct arena_listener *l = &w->arena.head->listener[i];
 		uint32_t at;
@@ -147,11 +152,12 @@ commit_listeners(struct worker *w, struct slice map)
 		at = new_index(map, l->address);
 		if (at == UINT32_MAX) {
 			/* What waits is accepted under the kind it had. */
-			arena_store(&l->flags, l->flags | LISTENER_LEAVING);
+			arena_set(a, &l->flags, l->flags | LISTENER_LEAVING);
 			continue;
 		}
-		arena_store(&l->listen, at);
-		arena_store(&l->flags, l->flags & ~LISTENER_PREPARED);
+		arena_set(a, &l->listen, at);
+		FAULT(commit_listener);
+		arena_set(a, &l->flags, l->flags & ~LISTENER_PREPARED);
 	}
 	config_listeners(w);
 }
@@ -168,12 +174,17 @@ do_commit(struct worker *w, uint64_t tag, struct slice map)
 	conf_unmap(&w->conf);
 	w->conf = w->prepared;
 	w->prepared = NULL;
-	commit_listeners(w, map);
+	/* In one: the listeners name their sections of the configuration by
+	 * number. */
 	tx_begin(&w->arena);
+	commit_listeners(w, map);
+	FAULT(commit_listened);
 	arena_set(&w->arena, &h->conf_fd, h->prepared_fd);
 	arena_set(&w->arena, &h->prepared_fd, -1);
 	arena_set(&w->arena, &h->conf_generation, tag);
+	FAULT(commit_noted);
 	tx_commit(&w->arena);
+	FAULT(commit_done);
 	(void)close(old);
 	config_apply(w);
 	timers_idle_all(w);
