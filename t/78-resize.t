@@ -212,6 +212,20 @@ for my $round (1 .. 3) {
 is(n_fds($b->master_pid), $fds, 'the descriptors of the master are as many as before');
 is($b->status('clients'), 0, 'nobody is left');
 
+# An address that is new while more slots have been than are.
+my $third = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1)->sockport;
+$b->configure(listen => { text => {}, more => {}, third => { port => $third } });
+$b->reload_ok('a new address');
+my @third = map { Banter::Client->new(port => $third) } 1 .. 20;
+is_deeply(spread($b, @third), { 1 => 20 }, 'all its clients come to the one worker');
+resize($b, 3);
+wait_states($b, '1:ready 2:ready 3:ready');
+push @third, map { Banter::Client->new(port => $third) } 1 .. 40;
+is_deeply([sort keys %{ spread($b, @third) }], [1 .. 3], 'of three, each gets some');
+$_->close for @third;
+resize($b, 1);
+wait_states($b, '1:ready');
+
 # --- a connection that arrives late
 
 # Without the steering program the kernel's hash reaches drained slots too.
@@ -326,7 +340,37 @@ for my $away (2, 1, 2) {
 }
 is_deeply($b->workers, $workers, 'all that with the same processes');
 is(scalar(grep { $_->sync } @keep), 2, '... and clients');
+
+# A worker that drains dies: its successor drains.
+$b->ctl_run('drain', 2);
+$b->expect_log(qr/worker 2|keeper 2|slot 2/);
+$b->signal('KILL', $workers->{2});
+$b->log_like(qr/worker 2 is ready \(generation 2\)/, 'a worker that drains and dies is replaced');
+my @local = map { Banter::Client->new(path => $path) } 1 .. 10;
+is(slots_of_local(), 1, '... and its successor takes no new clients');
+$_->close for @local;
+ok($keep[0]->sync, 'the client of the other worker is still there');
+$_->close for @keep;
+wait_states($b, '1:ready 2:drained', '... and ends when it is empty');
 $b->stop_ok;
+
+# --- one per CPU
+
+my ($cpus) = slurp('/proc/self/status') =~ /^Cpus_allowed_list:\s*(\S+)/m;
+my ($first, $second) = $cpus =~ /^(\d+)[-,](\d+)/;
+if (defined $second && (POSIX::uname())[4] eq 'x86_64') {
+	$b = Banter->start(set => { workers => 0 });
+	$n = $b->metric('workers');
+	cmp_ok($n, '>=', 2, "$n workers for CPUs $cpus");
+	# sched_setaffinity(2), a mask of 1024 bits
+	my $mask = "\0" x 128;
+	vec($mask, $first, 1) = 1;
+	is(syscall(203, $b->master_pid, 128, $mask), 0, 'there is one CPU now');
+	$r = $b->reload_ok('a reload without a change');
+	like($r->{out}, qr/^workers\s+applied$/m, '... applies another number of CPUs');
+	wait_states($b, '1:ready');
+	$b->stop_ok;
+}
 
 # --- refused
 
@@ -344,6 +388,7 @@ for (1, 2) {
 ok($c->sync, 'the client is still there');
 resize($b, 4, 'a few more are fine');
 wait_states($b, '1:ready 2:ready 3:ready 4:ready');
+$c->close;
 $b->stop_ok;
 
 SKIP: {
@@ -360,6 +405,7 @@ SKIP: {
 	is(states($b), '1:ready', '... there is one worker');
 	my @all = map { $b->client } 1 .. 30;
 	is(scalar(grep { $_ } @all), 30, '... who gets all connections');
+	$_ && $_->close for @all;
 	$b->stop_ok;
 
 	# Workers that do not start: nobody waits for them, and they can be taken
@@ -370,6 +416,7 @@ SKIP: {
 	$b->log_like(qr/worker 3 .* before it was ready/, 'the third worker does not start');
 	@all = map { $b->client } 1 .. 30;
 	is(scalar(grep { $_ } @all), 30, '... and no connection waits for it');
+	$_ && $_->close for @all;
 	resize($b, 2);
 	wait_states($b, '1:ready 2:ready', 'it is taken away');
 	$b->stop_ok;

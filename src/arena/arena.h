@@ -171,10 +171,12 @@ enum hand_kind {
 /* What deaths have in common.  Written at start-up only. */
 struct arena_blame {
 	uint64_t kind, session, position; /* in hand at the latest death */
-	uint64_t served;   /* arena_head.commits when serving began */
+	uint64_t serving;                 /* 1: the worker had begun to serve */
+	uint64_t served;                  /* arena_head.commits when it did */
 	uint64_t crashes;  /* in a row, without a commit between */
 	uint64_t crash_ms; /* CLOCK_MONOTONIC of the first of these */
 	uint64_t kills;    /* likewise */
+	uint64_t here;     /* kills in a row at the same place */
 	uint64_t frame, frame_crashes;
 };
 

@@ -223,10 +223,7 @@ span_release(struct arena *a, uint32_t at)
 		heap_list_push(h, &h->warm, at);
 		return;
 	}
-	/* MADV_REMOVE punches a hole: the memfd's pages go back. */
-	(void)madvise(
-		a->heap + (uint64_t)at * SPAN_BYTES, SPAN_BYTES, MADV_REMOVE);
-	heap_list_push(h, &h->cold, at);
+	span_chill(a, at);
 }
 
 static void

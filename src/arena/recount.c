@@ -160,12 +160,13 @@ tear(struct arena *a, const struct session *s)
 {
 	uint64_t id = s->id, cookie = s->cookie;
 
-	arena_store(&s->id, 0);
+	tx_begin(a);
 	arena_clear(a, s, sizeof *s);
-	arena_store(&s->cookie, cookie);
-	arena_store(&s->current, ARENA_NONE);
-	arena_store(&s->state, SESSION_TORN);
-	arena_store(&s->id, id);
+	arena_set(a, &s->cookie, cookie);
+	arena_set(a, &s->current, ARENA_NONE);
+	arena_set(a, &s->state, SESSION_TORN);
+	arena_set(a, &s->id, id);
+	tx_commit(a);
 }
 
 static void

@@ -42,7 +42,7 @@ enum ctl_type {
 	CTL_SKIP,        /* struct ctl_frame: it ends workers; do not show it */
 	CTL_DRAIN, /* struct ctl_number: others take the new clients: close
 		    * shared listeners.  1: and exit with 0 if there is no
-		    * client */
+		    * client and nothing to send to the master */
 	/* Worker to master. */
 	CTL_READY = 32,    /* start-up is over; clients are being served */
 	CTL_PREPARED,      /* tag; body empty: yes, else why not */

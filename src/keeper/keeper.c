@@ -30,6 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define BLIND_MS 50 /* between two looks for the worker's end */
 #define RETRY_MS 10 /* between two tries to say something */
 
 struct keeper {
@@ -208,7 +209,7 @@ adopt_arena(struct slot_env *env)
 	env->arena_new = -1;
 }
 
-/* False when the master is gone. */
+/* False when the master is gone, or wants this to end. */
 static bool
 hear(struct keeper *k)
 {
@@ -225,14 +226,18 @@ hear(struct keeper *k)
 		exec_image(k, &m, fd);
 	} else if (m.type == KEEPER_ADOPT) {
 		adopt_arena(k->env);
+	} else if (m.type == KEEPER_END) {
+		if (k->pid > 0)
+			(void)kill(k->pid, SIGKILL); /* not reaped yet */
+		return false;
 	}
 	for (unsigned i = 0; i < KEEPER_FDS; i++)
 		fd_close(&fd[i]);
 	return true;
 }
 
-/* Without a master the worker ends by itself; it must be reaped and must not
- * find its keeper gone first. */
+/* Without a master the worker ends by itself, or it was killed; it must be
+ * reaped and must not find its keeper gone first. */
 static int
 see_off(struct keeper *k)
 {
@@ -250,9 +255,12 @@ keep(struct keeper *k)
 			{ .fd = k->pidfd, .events = POLLIN },
 		};
 
-		if (poll(p, 2, -1) == -1 && errno != EINTR)
+		/* Without a pidfd (no descriptor was free) it has to look. */
+		bool blind = k->pid > 0 && k->pidfd < 0;
+
+		if (poll(p, 2, blind ? BLIND_MS : -1) == -1 && errno != EINTR)
 			return 1;
-		if (p[1].revents != 0)
+		if (p[1].revents != 0 || blind)
 			reap(k);
 		if (p[0].revents != 0 && !hear(k))
 			return see_off(k);

@@ -37,8 +37,9 @@ enum keeper_message_type {
 			   * exit code is 127 when the exec has failed */
 	KEEPER_REFUSED,   /* keeper: KEEPER_EXEC cannot be done, status is the
 			   * errno */
-	KEEPER_ADOPT      /* master, to a keeper of another image after CTL_GO:
+	KEEPER_ADOPT,     /* master, to a keeper of another image after CTL_GO:
 			   * env.arena_new is the arena from now on */
+	KEEPER_END /* master: kill the worker, if there is one, and end */
 };
 
 enum keeper_flag {

@@ -2,6 +2,7 @@
 #include "master/ctl_link.h"
 
 #include "base/fault.h"
+#include "bus/wire.h"
 #include "log/log.h"
 #include "master/reload.h"
 #include "master/slot.h"
@@ -152,12 +153,15 @@ poisoned(struct slot *s, struct slice body)
 	memcpy(&f, body.p, sizeof f);
 	log_error("worker %u: a frame of type %u, sequence %" PRIu64
 		  " of room %u, from session %" PRIx64
-		  ", has ended it twice and is skipped; its origin is closed",
+		  ", has ended it twice and is skipped",
 		s->number, f.type, f.sequence, f.room, f.sender);
 	for (unsigned i = 0; i < s->m->n_slots; i++)
 		if (&s->m->slot[i] != s)
 			(void)ctl_link_try(
 				&s->m->slot[i], CTL_SKIP, 0, &f, sizeof f, -1);
+	/* Of an answer or a private message it is the receiver. */
+	if (f.type < BUS_JOIN_EVENT && f.type != BUS_SAY)
+		return true;
 	origin.n = f.sender;
 	memcpy(kick, &origin, sizeof origin);
 	memcpy(kick + sizeof origin, why, sizeof why - 1);

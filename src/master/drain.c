@@ -81,6 +81,13 @@ drain_ready(struct slot *s)
 		tell(s);
 }
 
+void
+drain_again(struct slot *s)
+{
+	if (s->drain != 0 && s->phase == SLOT_READY)
+		tell(s);
+}
+
 /* The page is the worker's word of a moment ago: the worker decides. */
 static void
 look_at_worker(struct slot *s)

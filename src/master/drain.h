@@ -23,6 +23,8 @@ void drain_end(struct slot *s, enum slot_drain why);
 
 /* Its worker is READY: it learns that it drains. */
 void drain_ready(struct slot *s);
+/* It may have got new listeners. */
+void drain_again(struct slot *s);
 
 /* Several times a second: who is empty, where does a connection wait? */
 void drain_tick(struct master *m);

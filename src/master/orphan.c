@@ -14,7 +14,15 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#define ORPHAN_MS 2000 /* for the worker to end its turn */
+#define ORPHAN_MS 2000 /* for the worker to end its turn, at least */
+
+static uint64_t
+patience(const struct slot *s)
+{
+	uint64_t hang_ms = s->m->conf->hang_timeout_ms;
+
+	return hang_ms > ORPHAN_MS ? hang_ms : ORPHAN_MS;
+}
 
 static void
 begin(struct slot *s)
@@ -22,7 +30,7 @@ begin(struct slot *s)
 	if (s->orphaned)
 		return;
 	s->orphaned = true;
-	s->orphan_ms = clock_mono_ms() + ORPHAN_MS;
+	s->orphan_ms = clock_mono_ms() + patience(s);
 	s->old_keeper = s->keeper;
 	s->keeper = 0;
 	if (s->m->stop == STOP_NO)
@@ -170,10 +178,10 @@ orphan_tick(struct slot *s, uint64_t now)
 {
 	/* Stopped or traced: nothing is lost by waiting. */
 	if (s->worker != 0 && health_is_stopped(s))
-		s->orphan_ms = now + ORPHAN_MS;
+		s->orphan_ms = now + patience(s);
 	if (now < s->orphan_ms)
 		return;
-	s->orphan_ms = now + ORPHAN_MS;
+	s->orphan_ms = now + patience(s);
 	if (s->worker != 0) {
 		log_error("worker %u (pid %d) did not end after its keeper: "
 			  "sending SIGKILL",

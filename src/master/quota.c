@@ -5,9 +5,8 @@
 
 #include <string.h>
 
-#define LEAVING_GIFT                                      \
- 16 /* places at a time for a queue that is being emptied \
-     */
+/* Places at a time for a queue that is being emptied. */
+#define LEAVING_GIFT 16
 
 static uint32_t
 least(uint32_t a, uint32_t b)
@@ -215,7 +214,11 @@ quota_kept(struct quota *q, unsigned i, uint64_t kept)
 {
 	struct quota_slot *s = &q->slot[i];
 
-	if (!s->recalled || kept > s->quota)
+	/* Asked of a worker that died, and answered by its successor too late:
+	 * the quota that it was given since is what counts. */
+	if (!s->recalled)
+		return true;
+	if (kept > s->quota)
 		return false;
 	s->recalled = false;
 	s->quota = (uint32_t)kept;

@@ -13,7 +13,6 @@
 #include "master/health.h"
 #include "master/hub.h"
 #include "master/reload_report.h"
-#include "master/reload_resync.h"
 #include "master/resize.h"
 #include "master/supervise.h"
 #include "master/upgrade.h"
@@ -49,6 +48,7 @@ struct reload {
 	const struct conf *conf; /* the new one */
 	int conf_fd;
 	uint64_t tag;
+	unsigned n_wanted;        /* slots by conf */
 	uint64_t asked, answered; /* bit i: slot i + 1 */
 };
 
@@ -227,6 +227,9 @@ commit(struct reload *r)
 	loop_timer_clear(&r->timer);
 	reload_report(m->boot, m->conf, r->conf, &report, m->pending,
 		sizeof m->pending);
+	/* `workers = 0` stays the same word for another number of CPUs. */
+	if (r->n_wanted != m->n_wanted && r->conf->workers == m->conf->workers)
+		buf_str(&report, "workers applied\n");
 	if (listeners_commit(&m->listeners, r->conf, r->asked))
 		loop_timer_set(m->loop, &m->leaving,
 			clock_mono_ms() + RELOAD_LEAVE_MS, on_leaving, m);
@@ -240,7 +243,7 @@ commit(struct reload *r)
 			supervise_resync_soon(&m->slot[i]);
 		}
 	r->asked = 0;
-	resize_commit(m);
+	resize_commit(m, r->n_wanted);
 	health_steer_anew(m);
 	share_total(m);
 	log_lines(slice_str(r->complaints.text), false);
@@ -273,7 +276,7 @@ on_prepare_late(void *arg)
 static bool
 is_surplus(const struct reload *r, const struct slot *s)
 {
-	return s->number > resize_wanted(r->conf) || s->drain != 0;
+	return s->number > r->n_wanted || s->drain != 0;
 }
 
 static int
@@ -290,7 +293,7 @@ ask(struct reload *r, struct slot *s)
 	if (rc < 0)
 		return rc;
 	r->asked |= UINT64_C(1) << (s->number - 1);
-	return reload_send_listeners(s, 0, ADDRESS_NEW);
+	return reload_listeners(s, 0, ADDRESS_NEW);
 }
 
 static void
@@ -299,8 +302,11 @@ prepare(struct reload *r)
 	char mem[512];
 	struct buf why = buf_over(mem, sizeof mem);
 	struct master *m = r->m;
-	int rc = resize_prepare(m, r->conf, &why);
+	int rc;
 
+	/* Once: the CPUs may be others at the commit. */
+	r->n_wanted = resize_wanted(r->conf);
+	rc = resize_prepare(m, r->conf, r->n_wanted, &why);
 	if (rc == 0)
 		rc = listeners_prepare(&m->listeners, r->conf, r->tag, &why);
 	if (rc < 0) {

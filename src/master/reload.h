@@ -31,8 +31,14 @@ bool reload_prepared(struct slot *s, uint64_t tag, struct slice body);
 /* The slot's worker died: its successor gets what is committed. */
 void reload_slot_gone(struct slot *s);
 
-/* Does a reload that runs wait for this slot? */
+/* Does the reload that runs wait for the slot's answer, or for others after it?
+ */
 bool reload_asks(const struct slot *s);
+
+/* Send the slot its listeners in that state, those that came with a later
+ * generation of the configuration.  0 or -errno. */
+int reload_listeners(
+	struct slot *s, uint64_t newer_than, enum address_state state);
 
 /* A ready worker that may be behind: bring it to what is committed. */
 void reload_resync(struct slot *s);

@@ -1,6 +1,7 @@
-/* SPDX-License-Identifier: MIT */
-#include "master/reload_resync.h"
-
+/* reload_resync.c - a worker that has missed a reload.
+ *
+ * SPDX-License-Identifier: MIT
+ */
 #include "base/version.h"
 #include "log/log.h"
 #include "master/ctl_link.h"
@@ -22,8 +23,7 @@ is_due(const struct slot *s, const struct address *a, uint64_t newer_than)
 }
 
 int
-reload_send_listeners(
-	struct slot *s, uint64_t newer_than, enum address_state state)
+reload_listeners(struct slot *s, uint64_t newer_than, enum address_state state)
 {
 	const struct listeners *ls = &s->m->listeners;
 	int rc = 0;
@@ -74,7 +74,7 @@ reload_resync(struct slot *s)
 	rc = ctl_link_try(
 		s, CTL_PREPARE, m->conf_generation, NULL, 0, m->conf_fd);
 	if (rc == 0)
-		rc = reload_send_listeners(s, has, ADDRESS_LIVE);
+		rc = reload_listeners(s, has, ADDRESS_LIVE);
 	if (rc < 0) {
 		resync_failed(s, rc);
 		return;

@@ -59,9 +59,9 @@ have_room(const struct master *m, unsigned n)
 }
 
 int
-resize_prepare(struct master *m, const struct conf *conf, struct buf *why)
+resize_prepare(
+	struct master *m, const struct conf *conf, unsigned n, struct buf *why)
 {
-	unsigned n = resize_wanted(conf);
 	int rc;
 
 	if (!leaves_one(m, n)) {
@@ -81,9 +81,9 @@ resize_prepare(struct master *m, const struct conf *conf, struct buf *why)
 }
 
 void
-resize_commit(struct master *m)
+resize_commit(struct master *m, unsigned n)
 {
-	unsigned n = resize_wanted(m->conf), was = m->n_wanted;
+	unsigned was = m->n_wanted;
 
 	if (n > m->n_slots) {
 		hub_grow(m->hub, n);
@@ -96,6 +96,10 @@ resize_commit(struct master *m)
 		drain_end(&m->slot[i], DRAIN_SURPLUS);
 	for (unsigned i = n; i < m->n_slots; i++)
 		drain_begin(&m->slot[i], DRAIN_SURPLUS);
+	/* Again to those that drained before: a shared listener of this
+	 * configuration may have been sent before they began to. */
+	for (unsigned i = 0; i < m->n_slots; i++)
+		drain_again(&m->slot[i]);
 	if (n == was)
 		return;
 	log_notice("workers: %u, before %u", n, was);

@@ -15,11 +15,13 @@
 /* `workers`, or one per CPU that may be used now; at most CONF_WORKERS_MAX. */
 unsigned resize_wanted(const struct conf *conf);
 
-/* Make what the configuration's slots need and could fail.  0, or -errno with
- * *why; what was made stays for the next try. */
-int resize_prepare(struct master *m, const struct conf *conf, struct buf *why);
+/* Make what n slots need and could fail.  0, or -errno with *why; what was made
+ * stays for the next try. */
+int resize_prepare(
+	struct master *m, const struct conf *conf, unsigned n, struct buf *why);
 
-/* The configuration is in force: the surplus drains, the missing start. */
-void resize_commit(struct master *m);
+/* The configuration is in force, and so is n, which was prepared: the surplus
+ * drains, the missing start. */
+void resize_commit(struct master *m, unsigned n);
 
 #endif

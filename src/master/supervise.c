@@ -152,6 +152,9 @@ supervise_lost(struct slot *s)
 void
 supervise_drained(struct slot *s)
 {
+	/* The last that its last client said. */
+	while (s->bus >= 0 && hub_slot_read(s->m->hub, s->number) > 0)
+		;
 	s->phase = SLOT_DRAINED;
 	s->retiring = false;
 	loop_timer_clear(&s->respawn);

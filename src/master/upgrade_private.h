@@ -60,4 +60,15 @@ void upgrade_slots_begin(struct upgrade *u);
 void upgrade_slots_cancel(struct upgrade *u);
 bool upgrade_slots_reaped(struct upgrade *u, pid_t pid, int status);
 
+/* upgrade_undo.c: away from the slot whose turn it is. */
+void upgrade_leave_slot(struct upgrade *u);
+/* It stays as it was, as u->why says, and so do those after it: the end. */
+void upgrade_give_in(struct upgrade *u);
+/* The same when something new was started: that has to be gone first. */
+void upgrade_undo(struct upgrade *u, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Something of it has ended: was it the last? */
+void upgrade_check_undone(struct upgrade *u);
+void upgrade_kill_new(struct upgrade *u);
+
 #endif

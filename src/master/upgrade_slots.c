@@ -20,15 +20,11 @@
 #include "master/upgrade_private.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 static void next_slot(void *arg);
 
@@ -39,118 +35,12 @@ arm(struct upgrade *u, uint64_t in_ms, loop_timer_fn *fn)
 }
 
 static void
-close_line(struct upgrade *u)
-{
-	if (u->line >= 0)
-		loop_del(u->m->loop, u->line);
-	fd_close(&u->line);
-	fd_close(&u->worker_pidfd);
-	fd_close(&u->arena);
-	u->worker = 0;
-}
-
-static void
-leave_slot(struct upgrade *u)
-{
-	loop_timer_clear(&u->timer);
-	close_line(u);
-	u->slot = NULL;
-	u->step = STEP_NONE;
-	u->old_keeper_gone = false;
-}
-
-/* This slot stays as it was, and those after it too: a fault of the image is
- * not tried on them. */
-static void
-give_in(struct upgrade *u)
-{
-	unsigned number = u->slot->number;
-	char why[300];
-
-	buf_printf(&u->report, "%u went back: %s\n", number, u->why);
-	for (unsigned i = number; i < u->m->n_slots; i++)
-		buf_printf(&u->report, "%u not tried\n", i + 1);
-	(void)snprintf(why, sizeof why,
-		"worker %u went back to the image before: %s", number, u->why);
-	log_error("upgrade: %s", why);
-	leave_slot(u);
-	upgrade_end(u, -ECANCELED, why);
-}
-
-/* Nobody holds the new table any more: the old keeper goes on. */
-static void
-undone(struct upgrade *u)
-{
-	struct slot *s = u->slot;
-
-	if (u->m->stop != STOP_NO) {
-		s->phase = SLOT_DOWN;
-	} else if (u->old_keeper_gone) {
-		s->keeper = 0;
-		supervise_lost(s);
-		supervise_schedule(s, true);
-	} else {
-		supervise_start_worker(s);
-	}
-	give_in(u);
-}
-
-static void
-kill_new(struct upgrade *u)
-{
-	/* The worker first: without its keeper it might make another one. */
-	if (u->worker_pidfd >= 0)
-		(void)pidfd_send_signal(u->worker_pidfd, SIGKILL, NULL, 0);
-	if (u->keeper != 0)
-		(void)kill(u->keeper, SIGKILL); /* not reaped yet */
-}
-
-static void
-on_stuck(void *arg)
-{
-	struct upgrade *u = arg;
-
-	log_error("upgrade: what is left of the new worker %u does not end: "
-		  "the slot is given up",
-		u->slot->number);
-	/* Its bus must not have two workers: that end goes. */
-	if (!u->old_keeper_gone)
-		(void)kill(u->slot->keeper, SIGKILL); /* not reaped yet */
-	u->slot->giving_up = true;
-	u->slot->phase = SLOT_DOWN;
-	give_in(u);
-}
-
-static void __attribute__((format(printf, 2, 3)))
-undo(struct upgrade *u, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (u->step == STEP_UNDOING)
-		return;
-	va_start(ap, fmt);
-	(void)vsnprintf(u->why, sizeof u->why, fmt, ap);
-	va_end(ap);
-	u->step = STEP_UNDOING;
-	kill_new(u);
-	arm(u, UPGRADE_STEP_MS, on_stuck);
-	if (u->line < 0 && u->keeper == 0)
-		undone(u);
-}
-
-static void
-check_undone(struct upgrade *u)
-{
-	if (u->step == STEP_UNDOING && u->line < 0 && u->keeper == 0)
-		undone(u);
-}
-
-static void
 on_step_late(void *arg)
 {
 	struct upgrade *u = arg;
 
-	undo(u, "the new worker was not ready within %d ms", UPGRADE_STEP_MS);
+	upgrade_undo(u, "the new worker was not ready within %d ms",
+		UPGRADE_STEP_MS);
 }
 
 static void
@@ -159,9 +49,10 @@ line_ended(struct upgrade *u)
 	loop_del(u->m->loop, u->line);
 	fd_close(&u->line);
 	if (u->step == STEP_UNDOING)
-		check_undone(u);
-	else
-		undo(u, "the new keeper has ended");
+		upgrade_check_undone(u);
+	else if (u->keeper == 0)
+		upgrade_undo(u, "the new keeper has ended");
+	/* Else it is dead, and how it died is told when it is reaped. */
 }
 
 static void
@@ -175,15 +66,15 @@ line_said(struct upgrade *u, const struct keeper_message *k)
 		fd_close(&u->worker_pidfd);
 		u->worker_pidfd = pidfd_open(k->pid, 0);
 		if (u->step == STEP_UNDOING)
-			kill_new(u);
+			upgrade_kill_new(u);
 		break;
 	case KEEPER_DIED:
 		fd_close(&u->worker_pidfd);
 		supervise_describe(k->status, how, sizeof how);
-		undo(u, "the new worker %s", how);
+		upgrade_undo(u, "the new worker %s", how);
 		break;
 	case KEEPER_FAILED:
-		undo(u, "the new keeper cannot clone a worker: %s",
+		upgrade_undo(u, "the new keeper cannot clone a worker: %s",
 			strerror(k->status));
 		break;
 	default:
@@ -280,7 +171,7 @@ upgrade_slot_parked(struct slot *s, bool was_parked)
 	if (!was_parked || s->keeper == 0) {
 		(void)snprintf(u->why, sizeof u->why,
 			"the worker died instead of parking");
-		give_in(u);
+		upgrade_give_in(u);
 		return false;
 	}
 	FAULT(upgrade_parked);
@@ -288,7 +179,8 @@ upgrade_slot_parked(struct slot *s, bool was_parked)
 	arm(u, UPGRADE_STEP_MS, on_step_late);
 	rc = exec_keeper(u);
 	if (rc < 0)
-		undo(u, "its keeper cannot be asked: %s", strerror(-rc));
+		upgrade_undo(
+			u, "its keeper cannot be asked: %s", strerror(-rc));
 	return true;
 }
 
@@ -304,7 +196,7 @@ upgrade_slot_said(struct slot *s, const struct keeper_message *k)
 	if (!u || u->slot != s)
 		return false;
 	if (k->type == KEEPER_REFUSED) {
-		undo(u, "its keeper refuses: %s", strerror(k->status));
+		upgrade_undo(u, "its keeper refuses: %s", strerror(k->status));
 		return true;
 	}
 	if (k->type != KEEPER_EXECED ||
@@ -313,15 +205,17 @@ upgrade_slot_said(struct slot *s, const struct keeper_message *k)
 		return false;
 	u->keeper = k->pid;
 	if (u->step != STEP_EXECING) {
-		kill_new(u);
+		upgrade_kill_new(u);
 		return true;
 	}
 	FAULT(upgrade_execed);
 	u->step = STEP_STARTING;
 	spawn.generation = ++s->generation;
 	rc = keeper_send(u->line, &spawn, NULL, 0);
-	if (rc < 0)
-		undo(u, "the new keeper cannot be asked: %s", strerror(-rc));
+	/* Dead already: how it died is told when it is reaped. */
+	if (rc < 0 && rc != -EPIPE)
+		upgrade_undo(
+			u, "the new keeper cannot be asked: %s", strerror(-rc));
 	return true;
 }
 
@@ -374,13 +268,14 @@ upgrade_slot_ready(struct slot *s)
 		return true;
 	rc = u->worker == 0 ? -ESRCH : let_go(u);
 	if (rc < 0) {
-		undo(u, "the new worker cannot be told: %s", strerror(-rc));
+		upgrade_undo(
+			u, "the new worker cannot be told: %s", strerror(-rc));
 		return true;
 	}
 	FAULT(upgrade_gone);
 	swap(u);
 	buf_printf(&u->report, "%u upgraded\n", s->number);
-	leave_slot(u);
+	upgrade_leave_slot(u);
 	arm(u, 0, next_slot);
 	return false; /* it is ready like any other */
 }
@@ -392,7 +287,7 @@ upgrade_slot_broke(struct slot *s)
 
 	if (!u || u->slot != s || u->step < STEP_EXECING)
 		return false;
-	undo(u, "the new worker broke the ctl protocol");
+	upgrade_undo(u, "the new worker broke the ctl protocol");
 	return true;
 }
 
@@ -405,14 +300,14 @@ upgrade_slot_orphaned(struct slot *s)
 		return false;
 	if (u->step == STEP_PARKING) {
 		(void)snprintf(u->why, sizeof u->why, "its keeper has died");
-		give_in(u);
+		upgrade_give_in(u);
 		return false;
 	}
 	/* The new pair has a table of its own: it can still go on, but there
 	 * is nothing to go back to. */
 	u->old_keeper_gone = true;
 	if (u->step == STEP_EXECING)
-		undo(u, "its keeper has died");
+		upgrade_undo(u, "its keeper has died");
 	return true;
 }
 
@@ -431,9 +326,9 @@ upgrade_slots_reaped(struct upgrade *u, pid_t pid, int status)
 	u->keeper = 0;
 	supervise_describe(status, how, sizeof how);
 	if (u->step == STEP_UNDOING)
-		check_undone(u);
+		upgrade_check_undone(u);
 	else
-		undo(u, "the new keeper %s", how);
+		upgrade_undo(u, "the new keeper %s", how);
 	return true;
 }
 
@@ -445,7 +340,7 @@ on_not_parked(void *arg)
 	/* Should it park later, it is simply started again. */
 	(void)snprintf(u->why, sizeof u->why,
 		"the worker did not park within %d ms", UPGRADE_STEP_MS);
-	give_in(u);
+	upgrade_give_in(u);
 }
 
 static void
@@ -469,7 +364,7 @@ next_slot(void *arg)
 		(void)snprintf(u->why, sizeof u->why, "%s",
 			s->stopped ? "the worker is stopped or traced"
 				   : "the worker is not ready");
-		give_in(u);
+		upgrade_give_in(u);
 		return;
 	}
 	u->step = STEP_PARKING;
@@ -478,7 +373,7 @@ next_slot(void *arg)
 	if (rc < 0) {
 		(void)snprintf(u->why, sizeof u->why,
 			"the worker cannot be told: %s", strerror(-rc));
-		give_in(u);
+		upgrade_give_in(u);
 	}
 }
 
@@ -497,9 +392,9 @@ upgrade_slots_cancel(struct upgrade *u)
 
 	if (!s)
 		return;
-	kill_new(u);
+	upgrade_kill_new(u);
 	/* Parked: nobody serves it any more. */
 	if (u->step > STEP_PARKING)
 		s->phase = SLOT_DOWN;
-	leave_slot(u);
+	upgrade_leave_slot(u);
 }

@@ -4,7 +4,8 @@
  * A crash (SIGSEGV and the like) is the doing of whom it served: that session
  * is closed at once; a frame is tried once more and then skipped.  A SIGKILL is
  * mostly an administrator's or the kernel's, so all is tried again; only what
- * is in hand at two of them in a row is suspected.
+ * is in hand at two of them with nothing done between, or at three in a row, is
+ * suspected.
  *
  * SPDX-License-Identifier: MIT */
 #include "arena/tx.h"
@@ -19,6 +20,7 @@
 
 #define CRASHES_MAX 3
 #define CRASHES_MS  10000u
+#define KILLS_HERE  3
 
 static bool
 is_crash(int status)
@@ -95,21 +97,19 @@ static void
 killed(struct worker *w, const struct arena_blame *was, struct arena_blame *now,
 	bool idle)
 {
+	bool again = now->kind == was->kind && now->session == was->session &&
+		     now->position == was->position;
+
 	now->crashes = 0;
 	now->kills = idle ? was->kills + 1 : 1;
-	if (now->kind != was->kind || now->session != was->session ||
-		now->position != was->position)
+	now->here = again ? was->here + 1 : 1;
+	if (!is_session(now->kind))
 		return;
-	/* A place in the input is passed once; to be killed twice right there
+	/* A place in the input is passed once: to be killed there three times
 	 * is no chance, whatever was done for others between. */
-	if (now->kind == HAND_INPUT || (idle && is_session(now->kind)))
+	if ((again && idle) ||
+		(now->kind == HAND_INPUT && now->here >= KILLS_HERE))
 		suspect(w, now);
-}
-
-static void
-clear_hand(struct worker *w)
-{
-	in_hand(w, HAND_NONE, 0, 0);
 }
 
 int
@@ -117,7 +117,7 @@ blame(struct worker *w)
 {
 	const struct arena_head *h = w->arena.head;
 	struct arena_blame was = h->blame, now = was;
-	bool idle = h->commits == was.served;
+	bool idle = !was.serving || h->commits == was.served;
 	int died = w->env->died;
 
 	now.kind = h->in_hand_kind;
@@ -129,10 +129,14 @@ blame(struct worker *w)
 	} else if (is_kill(died)) {
 		killed(w, &was, &now, idle);
 	}
+	now.serving = 0;
 	FAULT(blame_found);
+	/* At once: what is noted and still in hand would count twice. */
+	tx_begin(&w->arena);
 	arena_copy(&w->arena, &h->blame, &now, sizeof now);
 	FAULT(blame_noted);
-	clear_hand(w);
+	arena_set(&w->arena, &h->in_hand_kind, HAND_NONE);
+	tx_commit(&w->arena);
 	FAULT(blame_done);
 	if (now.crashes < CRASHES_MAX)
 		return 0;
@@ -146,4 +150,5 @@ void
 blame_served(struct worker *w)
 {
 	arena_store(&w->arena.head->blame.served, w->arena.head->commits);
+	arena_store(&w->arena.head->blame.serving, 1);
 }

@@ -58,6 +58,7 @@ static void
 forget_prepared(struct worker *w, bool close_listeners)
 {
 	const struct arena_head *h = w->arena.head;
+	int prepared;
 
 	for (unsigned i = 0; close_listeners && i < ARENA_LISTENERS; i++) {
 		const struct arena_listener *l = &h->listener[i];
@@ -69,9 +70,9 @@ forget_prepared(struct worker *w, bool close_listeners)
 		fd_close(&fd);
 	}
 	conf_unmap(&w->prepared);
-	if (h->prepared_fd >= 0)
-		(void)close((int)h->prepared_fd);
+	prepared = (int)h->prepared_fd;
 	arena_store(&h->prepared_fd, -1);
+	fd_close(&prepared);
 	w->prepared_tag = 0;
 }
 
@@ -141,8 +142,6 @@ new_index(struct slice map, uint32_t address)
 static void
 commit_listeners(struct worker *w, struct slice map)
 {
-	struct arena *a = &w->arena;
-
 	for (unsigned i = 0; i < ARENA_LISTENERS; i++) {
 		const struct arena_listener *l = &w->arena.head->listener[i];
 		uint32_t at;
@@ -152,12 +151,13 @@ commit_listeners(struct worker *w, struct slice map)
 		at = new_index(map, l->address);
 		if (at == UINT32_MAX) {
 			/* What waits is accepted under the kind it had. */
-			arena_set(a, &l->flags, l->flags | LISTENER_LEAVING);
+			arena_set(&w->arena, &l->flags,
+				l->flags | LISTENER_LEAVING);
 			continue;
 		}
-		arena_set(a, &l->listen, at);
+		arena_set(&w->arena, &l->listen, at);
 		FAULT(commit_listener);
-		arena_set(a, &l->flags, l->flags & ~LISTENER_PREPARED);
+		arena_set(&w->arena, &l->flags, l->flags & ~LISTENER_PREPARED);
 	}
 	config_listeners(w);
 }
@@ -222,11 +222,15 @@ close_shared(struct worker *w)
 	}
 }
 
+/* What the last client has said must be out as well; the master asks again. */
 static void
 do_drain(struct worker *w, bool end)
 {
+	const struct arena_head *h = w->arena.head;
+
 	close_shared(w);
-	if (end && w->page->clients == 0)
+	if (end && w->page->clients == 0 && h->out_frames == 0 &&
+		h->sealed_len == 0)
 		worker_stop(w, "the server is stopping, goodbye", 0, 0);
 }
 

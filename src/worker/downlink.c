@@ -256,16 +256,19 @@ frame_topic_event(
 	uint32_t room = chat_room(w->chat, f->room);
 	struct event e = { .type = EVENT_TOPIC, .time_ms = f->time_ms };
 
-	tx_begin(&w->arena);
-	(void)answered(w, f);
 	e.nick = string(&body);
 	e.text = body;
+	tx_begin(&w->arena);
 	chat_topic(w->chat, f->room, body);
 	tx_commit(&w->arena);
-	if (room == ARENA_NONE)
-		return;
-	e.room = room_name(&w->arena, room);
-	fanout_room(w, f->room, &e, 0);
+	if (room != ARENA_NONE) {
+		e.room = room_name(&w->arena, room);
+		fanout_room(w, f->room, &e, 0);
+	}
+	/* Behind the event, in the transaction that ends the frame: whoever set
+	 * the topic says nothing more before it is shown. */
+	tx_begin(&w->arena);
+	(void)answered(w, f);
 }
 
 /* Once per member, also when a death cuts this: q_word says who had it. */
@@ -338,6 +341,12 @@ static const struct {
 	[BUS_TOPIC_EVENT] = { frame_topic_event, false, true },
 	[BUS_GAP] = { frame_gap, false, false },
 };
+
+bool
+downlink_is_answer(uint8_t type)
+{
+	return frame_table[type].answer;
+}
 
 /* The frame is done: in one transaction with what it did, or behind a fan-out
  * that may be run again. */

@@ -252,7 +252,8 @@ step(struct chunk *k)
 static void
 run(struct chunk *k)
 {
-	while (k->in.len > 0) {
+	/* One that is to be ended is not heard any more. */
+	while (k->in.len > 0 && !(k->s->flags & SESSION_HOPELESS)) {
 		if (must_wait(k)) {
 			if (!(k->s->flags & SESSION_WAITING))
 				pause_fd(k->w, session_fd(&k->w->arena, k->s));
@@ -313,7 +314,7 @@ static bool
 is_idle(const struct session *s, uint64_t id)
 {
 	return s->id == id && is_open(s) && s->held == 0 &&
-	       !(s->flags & SESSION_WAITING);
+	       !(s->flags & (SESSION_WAITING | SESSION_HOPELESS));
 }
 
 void

@@ -68,6 +68,20 @@ miss_one(struct worker *w, uint32_t room_id, uint64_t except)
 	}
 }
 
+static void
+miss_private(struct worker *w, uint64_t receiver)
+{
+	const struct session *s = session_find(w, receiver);
+	uint32_t frame = fanout_frame(w);
+
+	if (s == NULL || !is_open(s) || queue_frame(s) == frame)
+		return;
+	tx_begin(&w->arena);
+	output_skip(w, s, 0, 1);
+	arena_set(&w->arena, &s->q_word, (uint64_t)frame << 32 | queue_tail(s));
+	tx_commit(&w->arena);
+}
+
 /* Whoever waits for it as an answer would wait for ever. */
 static void
 end_who_waits(struct worker *w, uint64_t session)
@@ -92,7 +106,9 @@ poison_skip(struct worker *w, const struct bus_frame *f)
 		control_poisoned(w, f);
 	if (f->type == BUS_SAY)
 		miss_one(w, f->room, f->flags & BUS_ECHO ? 0 : f->sender);
-	else
+	else if (f->type == BUS_PRIVATE)
+		miss_private(w, f->sender); /* of whom it is the receiver */
+	else if (downlink_is_answer(f->type))
 		end_who_waits(w, f->sender);
 }
 

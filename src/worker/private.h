@@ -88,6 +88,7 @@ struct worker {
 	bool bus_full;
 	bool bus_unheard; /* its frames wait for room in the other direction */
 	bool bus_gone;    /* the master is gone */
+	bool keeper_gone;
 	bool stopping;
 	uint64_t stop_at_ms;
 	int exit_code; /* -1: go on */
@@ -243,6 +244,8 @@ void sync_go_on(struct worker *w);
 
 /* downlink.c: frames from the master. */
 void downlink_receive(struct worker *w);
+/* Does the session that a frame of this type is for wait for it? */
+bool downlink_is_answer(uint8_t type);
 
 /* control.c: ctl. */
 void control_receive(struct worker *w);

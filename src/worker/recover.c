@@ -12,6 +12,7 @@
 #include "log/log.h"
 #include "worker/private.h"
 
+#include <errno.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -24,7 +25,8 @@
 
 /* The C library's struct tcp_info ends before the fields that count; both
  * headers cannot be had at once. */
-#define CLOSED     7 /* TCP_CLOSE */
+#define LOOKS      1000 /* at counts that change meanwhile */
+#define CLOSED     7    /* TCP_CLOSE */
 #define CLOSE_WAIT 8
 #define LAST_ACK   9
 #define CLOSING    11
@@ -52,28 +54,74 @@ ask_tcp(int fd, struct tcp_info *ret)
 			       sizeof ret->tcpi_bytes_retrans;
 }
 
-/* Bytes that write calls have handed to the kernel. */
-static uint64_t
-kernel_took(const struct tcp_info *t)
+static bool
+ask_queue(int fd, unsigned long which, uint64_t *ret)
 {
-	return t->tcpi_bytes_sent - t->tcpi_bytes_retrans +
-	       t->tcpi_notsent_bytes;
+	int n = 0;
+
+	if (ioctl(fd, which, &n) == -1)
+		return false;
+	*ret = (uint64_t)n;
+	return true;
 }
 
-/* Bytes that read calls have had from the kernel.  A FIN that came counts as
- * one, read or not. */
-static uint64_t
-kernel_gave(int fd, const struct tcp_info *t)
+/* Bytes that write calls have handed to the kernel.  Not by tcpi_bytes_sent: a
+ * segment that the local queue drops is counted there and stays unsent, so that
+ * it is counted again (Linux 6.18).  An acknowledgement that comes between the
+ * two looks shows in the third. */
+static bool
+kernel_took(int fd, uint64_t *ret)
 {
-	int unread = 0;
-	uint64_t fin = t->tcpi_state == CLOSE_WAIT ||
-		       t->tcpi_state == LAST_ACK || t->tcpi_state == CLOSING ||
-		       t->tcpi_state == CLOSED;
-	uint64_t came = t->tcpi_bytes_received;
+	struct tcp_info before, after;
+	uint64_t unacked;
 
-	if (ioctl(fd, SIOCINQ, &unread) == -1)
-		return 0;
-	return came - fin - (uint64_t)unread;
+	for (unsigned i = 0; i < LOOKS; i++) {
+		if (!ask_tcp(fd, &before) ||
+			!ask_queue(fd, SIOCOUTQ, &unacked) ||
+			!ask_tcp(fd, &after))
+			return false;
+		*ret = after.tcpi_bytes_acked + unacked;
+		if (before.tcpi_bytes_acked == after.tcpi_bytes_acked)
+			return true;
+	}
+	return false;
+}
+
+/* A FIN counts as a byte that came, read or not.  After a reset the socket's
+ * error says whether there had been one; asking clears it, so the session has
+ * to remember that it is broken. */
+static bool
+had_fin(const struct session *s, int fd, const struct tcp_info *t)
+{
+	int error = 0;
+	socklen_t len = sizeof error;
+
+	if (t->tcpi_state != CLOSED)
+		return t->tcpi_state == CLOSE_WAIT ||
+		       t->tcpi_state == LAST_ACK || t->tcpi_state == CLOSING;
+	(void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	arena_store(&s->flags, s->flags | SESSION_BROKEN);
+	return error == EPIPE;
+}
+
+/* Bytes that read calls have had from the kernel.  What comes between the looks
+ * shows as a difference of the two counts of what is unread. */
+static bool
+kernel_gave(const struct session *s, int fd, uint64_t *ret)
+{
+	struct tcp_info t;
+	uint64_t unread, after;
+
+	for (unsigned i = 0; i < LOOKS; i++) {
+		if (!ask_queue(fd, SIOCINQ, &unread) || !ask_tcp(fd, &t) ||
+			!ask_queue(fd, SIOCINQ, &after))
+			return false;
+		if (unread != after)
+			continue;
+		*ret = t.tcpi_bytes_received - unread - had_fin(s, fd, &t);
+		return true;
+	}
+	return false;
 }
 
 /* A send may have gone out whose record did not.  UNIX sockets do not count: to
@@ -81,12 +129,13 @@ kernel_gave(int fd, const struct tcp_info *t)
 static bool
 settle_output(struct worker *w, const struct session *s, int fd)
 {
-	struct tcp_info t;
 	uint64_t n;
 
-	if (s->q_bytes == 0 || s->flags & SESSION_LOCAL || !ask_tcp(fd, &t))
+	if (s->q_bytes == 0 || s->flags & SESSION_LOCAL)
 		return true;
-	n = kernel_took(&t) - s->tx_total;
+	if (!kernel_took(fd, &n))
+		return false;
+	n -= s->tx_total;
 	if (n > s->q_bytes)
 		return false;
 	tx_begin(&w->arena);
@@ -111,11 +160,19 @@ drop_torn(struct worker *w, const struct session *s, int fd, bool has_socket)
 {
 	log_error("the record of session %llx is damaged: it is closed",
 		(unsigned long long)s->id);
+	if (has_socket) {
+		(void)shutdown(fd, SHUT_RDWR);
+		(void)close(fd);
+	}
 	client_forget(w, s);
-	if (!has_socket)
-		return;
-	(void)shutdown(fd, SHUT_RDWR);
-	(void)close(fd);
+}
+
+/* Ended without a word, as soon as there is room on the bus. */
+static void
+give_up_on(struct worker *w, const struct session *s)
+{
+	arena_store(&s->flags, s->flags | SESSION_HOPELESS);
+	output_dirty(w, session_fd(&w->arena, s));
 }
 
 static void
@@ -126,8 +183,9 @@ adopt(struct worker *w, const struct session *s, int fd)
 	w->page->pending += s->q_bytes;
 	w->fd[fd].last_ms = (uint32_t)w->now_ms;
 	/* One that was reset has left the engine for good. */
-	if (!(s->flags & SESSION_BROKEN))
-		(void)io_client_add(w->io, fd, is_heard(s));
+	if (!(s->flags & SESSION_BROKEN) &&
+		io_client_add(w->io, fd, is_heard(s)) < 0)
+		give_up_on(w, s);
 	if (s->q_bytes > 0 || s->missed > 0 || s->state == SESSION_FLUSHING ||
 		s->flags & SESSION_HOPELESS)
 		output_dirty(w, fd);
@@ -170,13 +228,12 @@ close_suspect(struct worker *w)
 		return;
 	client_log(w, LOG_SUSPECT, s, "", "text", slice_of(NULL, 0));
 	count(w, suspects_closed, 1);
-	if (!w->suspect.mute && uplink_room(w, 128)) {
+	if (!w->suspect.mute && s->state < SESSION_FLUSHING &&
+		uplink_room(w, 128)) {
 		client_quit(w, s, SLICE_LIT("server fault"), &e);
 		return;
 	}
-	/* Ended without a word, as soon as there is room on the bus. */
-	arena_store(&s->flags, s->flags | SESSION_HOPELESS);
-	output_dirty(w, session_fd(&w->arena, s));
+	give_up_on(w, s);
 }
 
 /* What was received and not handled lies in the receive area. */
@@ -185,15 +242,13 @@ finish_receive(struct worker *w)
 {
 	const struct arena_head *h = w->arena.head;
 	const struct session *s = session_find(w, h->rx_session);
-	uint64_t len = h->rx_len, done;
-	struct tcp_info t;
-	int fd;
+	uint64_t len = h->rx_len, done, gave;
 
 	if (s == NULL || !is_open(s))
 		return;
-	fd = session_fd(&w->arena, s);
-	if (len == 0 && !(s->flags & SESSION_LOCAL) && ask_tcp(fd, &t))
-		len = kernel_gave(fd, &t) - h->rx_base;
+	if (len == 0 && !(s->flags & SESSION_LOCAL) &&
+		kernel_gave(s, session_fd(&w->arena, s), &gave))
+		len = gave - h->rx_base;
 	done = s->rx_total - h->rx_base;
 	if (len <= ARENA_RX_BYTES && done < len)
 		input_take_over(w, s, done, len - done);
@@ -251,6 +306,7 @@ void
 recover_listeners(struct worker *w)
 {
 	const struct arena_head *h = w->arena.head;
+	int prepared;
 
 	if (!h->has_listeners) {
 		take_listeners(w);
@@ -266,9 +322,9 @@ recover_listeners(struct worker *w)
 		arena_store(&h->listener[i].fd, -1);
 		(void)close(fd);
 	}
-	if (h->prepared_fd >= 0)
-		(void)close((int)h->prepared_fd);
+	prepared = (int)h->prepared_fd;
 	arena_store(&h->prepared_fd, -1);
+	fd_close(&prepared);
 }
 
 void
@@ -290,8 +346,11 @@ recover_engine(struct worker *w, const int fds[IO_ENGINE_FDS])
 	const struct arena_head *h = w->arena.head;
 
 	recover_close_engine(w);
+	/* At once: with a number in both it would be closed twice. */
+	tx_begin(&w->arena);
 	for (int i = 0; i < IO_ENGINE_FDS; i++) {
-		arena_store(&h->dead_engine_fd[i], h->engine_fd[i]);
-		arena_store(&h->engine_fd[i], fds[i]);
+		arena_set(&w->arena, &h->dead_engine_fd[i], h->engine_fd[i]);
+		arena_set(&w->arena, &h->engine_fd[i], fds[i]);
 	}
+	tx_commit(&w->arena);
 }

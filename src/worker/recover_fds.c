@@ -153,8 +153,11 @@ take_in(struct worker *w, int fd)
 		return;
 	}
 	listener = listener_of(w, fd);
+	if (!uplink_room(w, 512)) {
+		w->strays = true;
+		return;
+	}
 	if (!w->suspect.accepted && listener < ARENA_LISTENERS &&
-		uplink_room(w, 512) &&
 		getpeername(fd, (struct sockaddr *)&from, &len) == 0) {
 		FAULT(recover_accept);
 		accept_client(w, listener, fd, &from, len);
@@ -167,6 +170,7 @@ take_in(struct worker *w, int fd)
 void
 recover_fds(struct worker *w)
 {
+	w->strays = false;
 	each_unnamed(w, take_in);
 }
 

@@ -41,7 +41,8 @@ sync_start(struct worker *w)
 	}
 	qsort(y->id, y->n, sizeof *y->id, compare);
 	y->next = session_id(w->env->slot, 1);
-	y->last = session_id(w->env->slot, w->arena.head->next_number);
+	/* Those that come meanwhile are told by their own frames. */
+	y->last = session_id(w->env->slot, w->arena.head->next_number - 1);
 	w->sync = y;
 }
 

@@ -73,8 +73,9 @@ watched(void *arg, unsigned token, bool readable, bool writable)
 		break;
 	case WATCH_KEEPER:
 		/* Without one the next death would take every client along. */
-		log_notice("the keeper is gone: handing over to a new one");
-		w->exit_code = SLOT_EXIT_HANDOVER;
+		w->keeper_gone = true;
+		(void)io_watch(
+			w->io, w->keeper_pidfd, WATCH_KEEPER, false, false);
 		break;
 	}
 }
@@ -102,6 +103,8 @@ open_engine(struct worker *w)
 
 	if (engine == NULL)
 		return -EINVAL;
+	/* Until it is noted nothing names what it opens. */
+	arena_store(&w->arena.head->fd_in_flight, 1);
 	rc = io_open(&w->io, engine, w->fd_limit, &h, fds);
 	if (rc < 0)
 		return rc;
@@ -266,6 +269,12 @@ turn(struct worker *w)
 	timers_run(w);
 	if (w->bus_gone && !w->stopping)
 		orphan(w);
+	/* When the master has ended, its keepers have too: this is the end, and
+	 * there is a goodbye to say. */
+	if (w->keeper_gone && !w->bus_gone && !w->stopping) {
+		log_notice("the keeper is gone: handing over to a new one");
+		w->exit_code = SLOT_EXIT_HANDOVER;
+	}
 	if (!w->bus_gone)
 		uplink_send(w);
 	resume(w);
@@ -276,7 +285,9 @@ turn(struct worker *w)
 	sync_go_on(w);
 	if (!w->bus_gone)
 		uplink_send(w);
-	arena_store(&w->arena.head->fd_in_flight, 0);
+	if (w->strays && !w->bus_full)
+		recover_fds(w);
+	arena_store(&w->arena.head->fd_in_flight, w->strays);
 	count(w, turns, 1);
 	w->page->heartbeat_ms = clock_mono_ms();
 }

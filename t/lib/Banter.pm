@@ -514,6 +514,7 @@ sub mark
 {
 	my ($load) = @_;
 	my $n = ++$load->{marks};
+	local $SIG{PIPE} = 'IGNORE';
 	syswrite $load->{in}, "mark\n";
 	return load_wait($load, qr/^MARK $n$/m);
 }
@@ -536,7 +537,8 @@ sub load_clean
 	my @bad = grep { !defined $s->{$_} || $s->{$_} }
 		qw(code refused disconnects missed lost duplicated disordered damaged unended);
 	Test::More::ok(!@bad, $name) or Test::More::diag(
-		join(' ', map { "$_=" . ($s->{$_} // '?') } @bad), "\n", $s->{text});
+		join(' ', map { "$_=" . ($s->{$_} // '?') } @bad),
+		"\n", $s->{text} =~ s{^MARK.*\n}{}mgr);
 	return !@bad;
 }
 

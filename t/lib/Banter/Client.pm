@@ -125,6 +125,7 @@ sub expect
 		push @other, $line;
 	}
 	splice @other, 0, @other - 20 if @other > 20;
+	@other = map { length > 300 ? substr($_, 0, 300) . '...' : $_ } @other;
 	Test::More::diag("expected $re, got "
 		. ($self->{ended} ? "the end" : "nothing")
 		. ($self->{error} ? " ($self->{error})" : '')

@@ -9,7 +9,7 @@ use Exporter 'import';
 use Time::HiRes ();
 
 our @EXPORT_OK = qw(slurp wait_until children descendants title state alive
-	n_fds n_sockets pss_kb ppid);
+	n_fds n_sockets pss_kb ppid unread);
 
 sub slurp
 {
@@ -82,6 +82,21 @@ sub fd_targets
 
 sub n_fds { return scalar(my @t = fd_targets($_[0])) }
 sub n_sockets { return scalar grep { /^socket:/ } fd_targets($_[0]) }
+
+# Bytes that the server has not yet read of what this client of 127.0.0.1 sent;
+# undef while it has not accepted it.
+sub unread
+{
+	my ($client) = @_;
+	my $port = sprintf ':%04X', $client->local_port;
+	for my $line (split /\n/, slurp('/proc/net/tcp')) {
+		my @f = split ' ', $line;
+		next unless @f > 9 && $f[2] =~ /\Q$port\E$/;
+		return undef if $f[9] eq '0'; # no inode: in the accept queue
+		return hex((split /:/, $f[4])[1]);
+	}
+	return undef;
+}
 
 sub pss_kb
 {
