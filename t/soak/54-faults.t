@@ -119,7 +119,11 @@ sub rules_of
 		return sprintf '%s:kill:%d,%s:%s:%d', $by, count_of($by), $name, $action,
 			$name eq 'keeper_read' ? $stood{$name} + 1 : $third{$name} ? 3 : 1;
 	}
-	return "$name:$action:" . ($name =~ $reload || $name =~ $upgrade ? $stood{$name} + 1 : count_of($name));
+	return "$name:$action:" . ($stood{$name} + 1) if $name =~ $reload || $name =~ $upgrade;
+	return "$name:$action:" . count_of($name) if $action ne 'kill' || $p->{who} ne 'WORKER';
+	# A place is passed in many states.
+	my $step = int($rate{$name} * 0.06) + 1;
+	return join ',', map { "$name:$action:" . (count_of($name) + $step * $_ + int rand $step) } 0 .. 7;
 }
 
 # A rehearsal is a child.
@@ -145,7 +149,7 @@ sub verdict
 	push @bad, 'not ready' unless $t->{ready};
 	push @bad, "exit $t->{code}" if $t->{code} ne '0';
 	push @bad, 'given up' if $t->{given_up};
-	my $hand = is_crash($action) && $hand{ $p->{name} } || $one{"$p->{name}:$action"} && '?';
+	my $hand = is_crash($action) && $hand{ $p->{name} } || $one{"$p->{name}:$action"} && '?' || '';
 	my $closed = $t->{disconnects} + $t->{refused};
 	if ($slot{ $p->{name} } && $action =~ /^(?:kill|segv)$/) {
 		push @bad, map { "$_=$t->{$_}" } grep { $t->{$_} } qw(duplicated disordered damaged);
@@ -156,6 +160,7 @@ sub verdict
 		push @bad, map { "$_=$t->{$_}" } grep { $t->{$_} } qw(duplicated disordered damaged);
 	}
 	push @bad, "$t->{suspects} suspects" if $t->{suspects} > ($hand ? 1 : 0);
+	push @bad, 'nobody is suspected' if $hand eq '1' && $p->{name} =~ /^(?:in|out)put_|^io_sen/ && !$t->{suspects};
 	push @bad, "$t->{skipped} frames skipped" if $t->{skipped};
 	return join '; ', @bad;
 }
