@@ -46,6 +46,25 @@ unseen('uplink_send:EAGAIN:250', 'the bus is full for once', deaths => 0);
 my $t = Banter::Trial->run('hub_numbered:kill:200', master_dies => 1);
 ok($t->{ended} && !$t->{left}, 'the master is killed in a batch: no process is left') or diag($t->text);
 
+# A listener keeps its kind when a death cuts the change of the configuration.
+for my $rule ('commit_listener:kill:2', 'commit_noted:kill:1') {
+	my $b = Banter->prepare(workers => 1, listen => { b => { mode => 'raw', room => 'r' }, text => {} },
+		expect_log => [qr/worker 1/]);
+	my $fault = Banter::Fault->new($rule, dir => $b->{dir});
+	$b->{options}{env} = { $fault->env };
+	$b->launch;
+	my $reader = $b->client;
+	$reader->send("/join r\n");
+	$reader->expect(qr/^\* In r/);
+	$b->configure(listen => { a => {} });
+	$b->reload_ok("$rule: the reload succeeds");
+	ok($fault->wait_strike, '... and the worker dies of it');
+	my $raw = $b->client(listener => 'b', greet => 0);
+	$raw->send("raw\n");
+	ok($reader->expect(qr/raw/), '... the raw port is still one');
+	$b->stop_ok;
+}
+
 # Whoever makes a worker fail is closed, and nobody else.
 my $b = Banter->start(workers => 2, set => { hang_timeout => '1s' },
 	env => { BANTER_TEST_LINES => 1, BANTER_TEST_NO_THROTTLE => 1 });

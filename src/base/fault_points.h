@@ -48,6 +48,11 @@ X(keeper_cloned, KEEPER, POINT, "keeper/keeper.c", "the worker runs, the master 
 X(keeper_pidfd, KEEPER, CALL, "keeper/keeper.c", "pidfd_open() of a worker") \
 X(keeper_reaped, KEEPER, POINT, "keeper/keeper.c", "the worker is reaped, the death not noted") \
 X(keeper_report, KEEPER, CALL, "keeper/keeper.c", "send() of a report to the master") \
+X(upgrade_parked, MASTER, POINT, "master/upgrade_slots.c", "a worker has parked, its keeper is not asked yet") \
+X(upgrade_execed, MASTER, POINT, "master/upgrade_slots.c", "another image's keeper is there, not yet asked for a worker") \
+X(upgrade_gone, MASTER, POINT, "master/upgrade_slots.c", "GO was sent, the new worker is not yet the slot's") \
+X(image_cloned, KEEPER, POINT, "keeper/image.c", "the clone that is to become another image") \
+X(image_said, KEEPER, POINT, "keeper/image.c", "it has told the master, and not executed") \
 X(image_exec, KEEPER, CALL, "keeper/image.c", "execveat() of the next image's keeper") \
 X(image_resumed, KEEPER, POINT, "keeper/keeper.c", "another image's keeper, its line not yet read") \
 X(worker_born, WORKER, POINT, "keeper/keeper.c", "a worker's first step") \
@@ -121,6 +126,16 @@ X(recover_resumed, WORKER, POINT, "worker/recover.c", "all sessions go on") \
 X(recover_accept, WORKER, POINT, "worker/recover_fds.c", "an accepted connection was found that has no record") \
 X(recover_sorted, WORKER, POINT, "worker/recover.c", "the descriptor table is in order") \
 X(sync_told, WORKER, POINT, "worker/sync.c", "a list of sessions is in the batch") \
+X(prepare_kept, WORKER, POINT, "worker/control.c", "a configuration is prepared, not answered") \
+X(listener_placed, WORKER, POINT, "worker/control.c", "a new listener has a place, not its descriptor") \
+X(listener_kept, WORKER, POINT, "worker/control.c", "a new listener is prepared") \
+X(commit_listener, WORKER, POINT, "worker/control.c", "one listener is as in the new configuration") \
+X(commit_listened, WORKER, POINT, "worker/control.c", "all are, the configuration is the old one") \
+X(commit_noted, WORKER, POINT, "worker/control.c", "the new configuration is noted, uncommitted") \
+X(commit_done, WORKER, POINT, "worker/control.c", "the new configuration is committed, the old one not closed") \
+X(park_told, WORKER, POINT, "worker/control.c", "PARK has come") \
+X(go_awaited, WORKER, POINT, "worker/worker.c", "READY of another image, before GO") \
+X(go_told, WORKER, POINT, "worker/control.c", "GO has come") \
 X(start_served, WORKER, POINT, "worker/worker.c", "serving begins") \
 X(epoll_wait, WORKER, CALL, "io/epoll.c", "epoll_wait()")
 /* clang-format on */

@@ -66,7 +66,9 @@ go_on_as(unsigned slot, int image, int memory, int old_line)
 	char *argv[] = { name, (char *)(uintptr_t) "--keeper", number, NULL };
 	struct keeper_message here = { .type = KEEPER_EXECED, .pid = getpid() };
 
+	FAULT(image_cloned);
 	(void)keeper_send(old_line, &here, NULL, 0);
+	FAULT(image_said);
 	if (become_heritable() == -1)
 		fail("/proc/self/fd", errno);
 	(void)fd_set_cloexec(image, true);

@@ -8,6 +8,7 @@
 #include "master/upgrade_slots.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/version.h"
 #include "keeper/keeper.h"
@@ -173,6 +174,7 @@ upgrade_slot_parked(struct slot *s, bool was_parked)
 		upgrade_give_in(u);
 		return false;
 	}
+	FAULT(upgrade_parked);
 	s->phase = SLOT_STARTING;
 	arm(u, UPGRADE_STEP_MS, on_step_late);
 	rc = exec_keeper(u);
@@ -206,6 +208,7 @@ upgrade_slot_said(struct slot *s, const struct keeper_message *k)
 		upgrade_kill_new(u);
 		return true;
 	}
+	FAULT(upgrade_execed);
 	u->step = STEP_STARTING;
 	spawn.generation = ++s->generation;
 	rc = keeper_send(u->line, &spawn, NULL, 0);
@@ -269,6 +272,7 @@ upgrade_slot_ready(struct slot *s)
 			u, "the new worker cannot be told: %s", strerror(-rc));
 		return true;
 	}
+	FAULT(upgrade_gone);
 	swap(u);
 	buf_printf(&u->report, "%u upgraded\n", s->number);
 	upgrade_leave_slot(u);

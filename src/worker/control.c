@@ -2,6 +2,7 @@
 #include "arena/heap.h"
 #include "arena/tx.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "log/event.h"
 #include "log/log.h"
@@ -89,6 +90,7 @@ do_prepare(struct worker *w, uint64_t tag, int *fd)
 		return;
 	}
 	arena_store(&w->arena.head->prepared_fd, *fd);
+	FAULT(prepare_kept);
 	*fd = -1;
 	w->prepared_tag = tag;
 	answer(w, CTL_PREPARED, tag, NULL, 0);
@@ -116,7 +118,9 @@ do_listener(struct worker *w, struct slice body, int *fd)
 		arena_store(&p->address, l.address);
 		arena_store(&p->flags,
 			LISTENER_PREPARED | (l.shared ? LISTENER_SHARED : 0));
+		FAULT(listener_placed);
 		arena_store(&p->fd, *fd);
+		FAULT(listener_kept);
 		*fd = -1;
 		return;
 	}
@@ -152,6 +156,7 @@ commit_listeners(struct worker *w, struct slice map)
 			continue;
 		}
 		arena_set(&w->arena, &l->listen, at);
+		FAULT(commit_listener);
 		arena_set(&w->arena, &l->flags, l->flags & ~LISTENER_PREPARED);
 	}
 	config_listeners(w);
@@ -169,12 +174,17 @@ do_commit(struct worker *w, uint64_t tag, struct slice map)
 	conf_unmap(&w->conf);
 	w->conf = w->prepared;
 	w->prepared = NULL;
+	/* In one: the listeners name their sections of the configuration by
+	 * number. */
 	tx_begin(&w->arena);
 	commit_listeners(w, map);
+	FAULT(commit_listened);
 	arena_set(&w->arena, &h->conf_fd, h->prepared_fd);
 	arena_set(&w->arena, &h->prepared_fd, -1);
 	arena_set(&w->arena, &h->conf_generation, tag);
+	FAULT(commit_noted);
 	tx_commit(&w->arena);
+	FAULT(commit_done);
 	(void)close(old);
 	config_apply(w);
 	timers_idle_all(w);
@@ -367,9 +377,11 @@ dispatch(struct worker *w, const struct ctl_head *h, struct slice body, int *fd)
 			do_kick(w, number.n, rest);
 		break;
 	case CTL_PARK:
+		FAULT(park_told);
 		w->exit_code = SLOT_EXIT_PARKED;
 		break;
 	case CTL_GO:
+		FAULT(go_told);
 		w->waits = false;
 		break;
 	case CTL_SKIP:

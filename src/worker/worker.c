@@ -306,6 +306,7 @@ wait_for_go(struct worker *w)
 		{ .fd = w->keeper_pidfd, .events = POLLIN } };
 
 	w->waits = true;
+	FAULT(go_awaited);
 	while (w->waits && w->exit_code < 0 && !w->bus_gone) {
 		if (poll(p, 2, -1) == -1 && errno != EINTR)
 			w->exit_code = 71;

@@ -1,6 +1,10 @@
 # Every fault point with everything that may strike there, under load: what did
 # the clients see?  It prints a line for each; minutes to an hour.
 #
+# The clients see nothing of a worker's death, of a keeper's, of an error.  A crash
+# with a client in hand closes that one; a keeper that ends while its slot has
+# no worker takes the clients of the slot along, the master those of all.
+#
 #	BANTER_FAULT_POINTS=REGEX    only these points
 #	BANTER_FAULT_ACTIONS=REGEX   only these actions
 #
@@ -28,6 +32,9 @@ my %errors = (
 	keeper_pidfd => [qw(EMFILE ENOMEM)],
 	worker_pidfd => [qw(EMFILE ENOMEM)],
 	lines_pair => [qw(EMFILE ENOBUFS)],
+	image_exec => [qw(ENOEXEC EACCES EIO)],
+	upgrade_exec => [qw(ENOEXEC EIO)],
+	upgrade_restored => [qw(EIO)],
 );
 my @errors = qw(EAGAIN EINTR EIO);
 
@@ -59,6 +66,16 @@ my %third = map { $_ => 1 } qw(start_engine start_ready start_said start_served
 	worker_pidfd worker_ready keeper_report keeper_read);
 # Passed at the very start only.
 my %start = map { $_ => 1 } qw(lines_pair keeper_fork keeper_child);
+# By a reload that brings a listener, by an upgrade.
+my $reload = qr/^(?:reload|link|prepare|listener|commit)_/;
+my $upgrade = qr/^(?:upgrade|image|park|go)_/;
+
+sub do_reload
+{
+	my ($b) = @_;
+	$b->configure(listen => { text => {}, another => {} });
+	$b->ctl_run('reload');
+}
 
 sub actions_of
 {
@@ -102,7 +119,18 @@ sub rules_of
 		return sprintf '%s:kill:%d,%s:%s:%d', $by, count_of($by), $name, $action,
 			$name eq 'keeper_read' ? $stood{$name} + 1 : $third{$name} ? 3 : 1;
 	}
-	return "$name:$action:" . ($name =~ /^(?:reload|link)_/ ? $stood{$name} + 1 : count_of($name));
+	return "$name:$action:" . ($stood{$name} + 1) if $name =~ $reload || $name =~ $upgrade;
+	return "$name:$action:" . count_of($name) if $action ne 'kill' || $p->{who} ne 'WORKER';
+	# A place is passed in many states.
+	my $step = int($rate{$name} * 0.06) + 1;
+	return join ',', map { "$name:$action:" . (count_of($name) + $step * $_ + int rand $step) } 0 .. 7;
+}
+
+# A rehearsal is a child.
+sub ends_all
+{
+	my ($p, $action) = @_;
+	return $p->{who} eq 'MASTER' && $action eq 'kill' && $p->{name} ne 'upgrade_rehearsed';
 }
 
 sub is_crash { return $_[0] =~ /^(?:abort|segv|stall)$/ }
@@ -114,14 +142,14 @@ sub verdict
 	my @bad;
 	push @bad, 'did not strike' if @{ $t->{struck} } < $t->{n_rules};
 	push @bad, "$t->{left} processes left" if $t->{left};
-	if ($p->{who} eq 'MASTER' && $action eq 'kill') {
+	if (ends_all($p, $action)) {
 		push @bad, 'the master lives' unless $t->{ended} || !$t->{came_up};
 		return join '; ', @bad;
 	}
 	push @bad, 'not ready' unless $t->{ready};
 	push @bad, "exit $t->{code}" if $t->{code} ne '0';
 	push @bad, 'given up' if $t->{given_up};
-	my $hand = is_crash($action) && $hand{ $p->{name} } || $one{"$p->{name}:$action"} && '?';
+	my $hand = is_crash($action) && $hand{ $p->{name} } || $one{"$p->{name}:$action"} && '?' || '';
 	my $closed = $t->{disconnects} + $t->{refused};
 	if ($slot{ $p->{name} } && $action =~ /^(?:kill|segv)$/) {
 		push @bad, map { "$_=$t->{$_}" } grep { $t->{$_} } qw(duplicated disordered damaged);
@@ -132,19 +160,21 @@ sub verdict
 		push @bad, map { "$_=$t->{$_}" } grep { $t->{$_} } qw(duplicated disordered damaged);
 	}
 	push @bad, "$t->{suspects} suspects" if $t->{suspects} > ($hand ? 1 : 0);
+	push @bad, 'nobody is suspected' if $hand eq '1' && $p->{name} =~ /^(?:in|out)put_|^io_sen/ && !$t->{suspects};
 	push @bad, "$t->{skipped} frames skipped" if $t->{skipped};
 	return join '; ', @bad;
 }
 
 sub one
 {
-	my ($p, $action) = @_;
+	my ($p, $action, $rules, $act) = @_;
 	my %o;
-	$o{act} = sub { $_[0]->ctl_run('reload') } if $p->{name} =~ /^(?:reload|link)_/;
-	$o{master_dies} = 1 if $p->{who} eq 'MASTER' && $action eq 'kill';
-	my $t = Banter::Trial->run(rules_of($p, $action), %o);
+	$o{act} = $act || ($p->{name} =~ $reload ? \&do_reload
+		: $p->{name} =~ $upgrade ? sub { $_[0]->ctl_run('upgrade') } : undef);
+	$o{master_dies} = 1 if ends_all($p, $action);
+	my $t = Banter::Trial->run($rules, %o);
 	my $bad = verdict($p, $action, $t);
-	is($bad, '', "$p->{name} $action");
+	is($bad, '', "$p->{name} $action" . ($act ? ' in an upgrade' : ''));
 	diag(($bad ? 'BAD ' : 'ok  ') . $t->text . ($bad ? " -- $bad" : ''));
 	return unless $bad && $ENV{BANTER_FAULT_LOG};
 	diag(join "\n", grep { !/event=(?:connect|join|close|nick)/ } split /\n/, $t->{log});
@@ -156,7 +186,18 @@ my $only_actions = $ENV{BANTER_FAULT_ACTIONS} // '.';
 for my $p (Banter::Fault::points()) {
 	next unless $p->{name} =~ /^(?:$only_points)/;
 	for my $action (actions_of($p)) {
-		one($p, $action) if $action =~ /^(?:$only_actions)/;
+		one($p, $action, rules_of($p, $action)) if $action =~ /^(?:$only_actions)/;
+	}
+}
+
+# What a takeover passes, once more in an upgrade, where there is a way back.
+for my $p (Banter::Fault::points()) {
+	next unless $p->{name} =~ /^(?:$only_points)/ && ($third{ $p->{name} } || $after{ $p->{name} })
+		&& $p->{name} !~ /^(?:rollback_word|recover_accept|recover_settle|spawn_send|spawn_sent|keeper_reaped)$/;
+	next if $p->{who} eq 'MASTER';
+	for my $action (grep { /^(?:kill|segv|stall)$/ && /^(?:$only_actions)/ } actions_of($p)) {
+		one($p, $action, "$p->{name}:$action:" . ($third{ $p->{name} } ? 3 : 1),
+			sub { $_[0]->ctl_run('upgrade') });
 	}
 }
 done_testing;

@@ -126,8 +126,9 @@ sub harm
 sub text
 {
 	my ($self) = @_;
+	my $rules = length $self->{rules} < 60 ? $self->{rules} : substr($self->{rules}, 0, 50) . '...';
 	return sprintf '%-34s %s; deaths=%d takeovers=%d%s%s%s%s; %s; exit %s%s; %.1fs',
-		$self->{rules}, @{ $self->{struck} } ? 'struck ' . @{ $self->{struck} } . 'x' : 'NOT REACHED',
+		$rules, @{ $self->{struck} } ? 'struck ' . @{ $self->{struck} } . 'x' : 'NOT REACHED',
 		$self->{deaths}, $self->{takeovers},
 		(map { $self->{$_} ? " $_=$self->{$_}" : '' } qw(suspects given_up skipped)),
 		$self->{ready} ? '' : ' NOT READY', $self->harm || 'no harm', $self->{code},
