@@ -125,7 +125,7 @@ open_page(struct worker *w)
 	w->page = p;
 	w->page->heartbeat_ms = clock_mono_ms();
 	(void)snprintf(w->page->version, sizeof w->page->version, "%s",
-		BANTER_VERSION);
+		banter_version);
 	w->page->fd_limit = w->fd_limit;
 	w->page->clients = 0;
 	w->page->pending = 0;
