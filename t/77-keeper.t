@@ -59,6 +59,9 @@ for (1 .. 6) {
 	wait_until { !alive($keeper) };
 }
 ok(whole(1, 0), 'keepers killed in a row: the slot is there');
+# One that was killed before it had a worker has taken the clients along.
+$client{1} = $b->client(worker => 1);
+$b->drop_parked;
 
 # A stopped worker cannot end its turn; it is left alone.
 my $keeper = $b->keepers->{2};

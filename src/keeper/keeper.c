@@ -90,6 +90,17 @@ clone_worker(const struct keeper *k)
 	return (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
 }
 
+static void
+use_new_arena(struct slot_env *env)
+{
+	struct stat st;
+
+	env->arena = env->arena_new;
+	env->arena_new = -1;
+	if (fstat(env->arena, &st) == 0)
+		env->arena_size = (uint64_t)st.st_size;
+}
+
 static int keep(struct keeper *k);
 
 /* In the new keeper, with the memory of the worker that made it. */
@@ -103,6 +114,10 @@ inherit(struct keeper *k)
 	k->self = become_keeper(k->env);
 	if (k->self < 0)
 		_exit(1);
+	/* The worker may be older than KEEPER_ADOPT: the number of the arena
+	 * before may be in use for something else by now. */
+	if (k->env->arena_new >= 0)
+		use_new_arena(k->env);
 	k->env->died = SLOT_DIED_UNKNOWN;
 	k->env->died_ns = clock_mono_ns();
 	report(k, KEEPER_HERE, getpid(), 0);
@@ -195,20 +210,6 @@ exec_image(
 		report(k, KEEPER_REFUSED, 0, -rc);
 }
 
-static void
-adopt_arena(struct slot_env *env)
-{
-	struct stat st;
-
-	if (env->arena_new < 0)
-		return;
-	(void)close(env->arena);
-	env->arena = env->arena_new;
-	if (fstat(env->arena, &st) == 0)
-		env->arena_size = (uint64_t)st.st_size;
-	env->arena_new = -1;
-}
-
 /* False when the master is gone, or wants this to end. */
 static bool
 hear(struct keeper *k)
@@ -224,8 +225,9 @@ hear(struct keeper *k)
 		spawn(k, m.generation);
 	} else if (m.type == KEEPER_EXEC) {
 		exec_image(k, &m, fd);
-	} else if (m.type == KEEPER_ADOPT) {
-		adopt_arena(k->env);
+	} else if (m.type == KEEPER_ADOPT && k->env->arena_new >= 0) {
+		(void)close(k->env->arena);
+		use_new_arena(k->env);
 	} else if (m.type == KEEPER_END) {
 		if (k->pid > 0)
 			(void)kill(k->pid, SIGKILL); /* not reaped yet */

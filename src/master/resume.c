@@ -3,6 +3,7 @@
 
 #include "base/fault.h"
 #include "base/fd.h"
+#include "base/title.h"
 #include "base/version.h"
 #include "log/log.h"
 #include "master/privileges.h"
@@ -73,6 +74,7 @@ new_master(const struct master_options *o, slot_worker_fn *worker)
 		.report_fd = -1,
 		.rundir = { .dir_fd = -1 } };
 	m.options.ready_fd = -1;
+	m.options.argv = upgrade_argv(o->argv);
 	return &m;
 }
 
@@ -98,10 +100,10 @@ master_rehearse(
 	struct buf why = buf_over(mem, sizeof mem - 1);
 	size_t len = 0;
 	char *bytes = fd_read_file(memory, &len);
+	int rc = state_restore(m, slice_of(bytes, bytes ? len : 0), true, &why);
 
-	if (state_restore(m, slice_of(bytes, bytes ? len : 0), true, &why) ==
-			0 &&
-		parses(m, &why)) {
+	free(bytes);
+	if (rc == 0 && parses(m, &why)) {
 		FAULT(upgrade_rehearsed);
 		return MASTER_EXIT_OK;
 	}
@@ -174,6 +176,20 @@ exec_back(struct master *m, const int *memory)
 	upgrade_exec_back(m, memory);
 }
 
+/* The kernel has named the process by the descriptor, and ps(1) shall show what
+ * the administrator has started. */
+static void
+set_title(char **argv)
+{
+	char mem[4096] = "";
+	struct buf b = buf_over(mem, sizeof mem - 1);
+
+	for (unsigned i = 0; argv[i]; i++)
+		buf_printf(&b, "%s%s", i > 0 ? " " : "", argv[i]);
+	title_set("%s", mem);
+	(void)prctl(PR_SET_NAME, "banterd");
+}
+
 int
 master_resume(const struct master_options *o, slot_worker_fn *worker,
 	int *memory, bool go_back)
@@ -186,6 +202,7 @@ master_resume(const struct master_options *o, slot_worker_fn *worker,
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	privileges_keep(false);
 	log_set_name("banterd");
+	set_title(m->options.argv);
 	if (restore(m, *memory, &why) < 0) {
 		log_error("upgrade: %s cannot go on: %s", BANTER_VERSION, mem);
 		if (!go_back && m->upgrade)

@@ -47,6 +47,9 @@ void upgrade_go_on(struct master *m, bool go_back);
 char *upgrade_binary(void);
 
 /* upgrade_exec.c */
+/* A copy of the command line without what an upgrade and the start have used
+ * up, with room for two more words. */
+char **upgrade_argv(char **argv);
 /* Open the installed file.  The descriptor, or -errno with *why. */
 int upgrade_open(const char *path, struct buf *why);
 /* Start the rehearsal: its pid, and what it says.  0 or -errno. */

@@ -137,29 +137,48 @@ is_spent(const char *word, bool *ret_two)
 	return false;
 }
 
-/* As this process was started, and the memory. */
-static char **
-next_argv(char **argv, const char *option, int memory)
+char **
+upgrade_argv(char **argv)
 {
-	static char number[16];
 	unsigned n = 0, to = 0;
-	char **next;
+	char **own;
 
 	while (argv[n])
 		n++;
-	next = xcalloc(n + 3, sizeof *next);
+	own = xcalloc(n + 3, sizeof *own);
 	for (unsigned i = 0; i < n; i++) {
 		bool two = false;
 
 		if (i > 0 && is_spent(argv[i], &two))
 			i += two;
 		else
-			next[to++] = argv[i];
+			own[to++] = xmemdup0(argv[i], strlen(argv[i]));
 	}
+	return own;
+}
+
+/* As this process was started, and the memory. */
+static char **
+next_argv(char **argv, const char *option, int memory)
+{
+	static char number[16];
+	char **next = upgrade_argv(argv);
+	unsigned n = 0;
+
+	while (next[n])
+		n++;
 	(void)snprintf(number, sizeof number, "%d", memory);
-	next[to++] = (char *)(uintptr_t)option;
-	next[to] = number;
+	next[n++] = xmemdup0(option, strlen(option));
+	next[n] = xmemdup0(number, strlen(number));
 	return next;
+}
+
+static void
+argv_free(char **argv)
+{
+	for (unsigned i = 0; argv[i]; i++)
+		free(argv[i]);
+	free(argv);
 }
 
 int
@@ -183,7 +202,7 @@ upgrade_exec(struct master *m, int image)
 	privileges_keep(false);
 	keep_open(&k, false);
 	keep_fini(&k);
-	free(argv);
+	argv_free(argv);
 	fd_close(&memory);
 	return rc;
 }
@@ -201,5 +220,5 @@ upgrade_exec_back(struct master *m, const int *memory)
 		(void)fd_set_cloexec(fd, false);
 	privileges_keep(true);
 	(void)exec_fd(image, argv);
-	free(argv);
+	argv_free(argv);
 }
