@@ -30,6 +30,7 @@
 
 #define BEAT_MS      1000 /* the longest turn of an idle worker */
 #define FULL_BEAT_MS 100  /* the same while clients may wait for a place */
+#define GO_MS        4000 /* for the master to decide about an orphan */
 #define ORPHAN_MS    2000 /* for goodbyes when the master is gone */
 
 void
@@ -306,16 +307,25 @@ wait_for_go(struct worker *w)
 {
 	struct pollfd p[] = { { .fd = w->env->ctl, .events = POLLIN },
 		{ .fd = w->keeper_pidfd, .events = POLLIN } };
+	int limit_ms = -1;
 
 	w->waits = true;
 	FAULT(go_awaited);
 	while (w->waits && w->exit_code < 0 && !w->bus_gone) {
-		if (poll(p, 2, -1) == -1 && errno != EINTR)
+		int n = poll(p, 2, limit_ms);
+
+		if (n == 0)
+			w->exit_code = 70;
+		else if (n == -1 && errno != EINTR)
 			w->exit_code = 71;
-		if (p[1].revents != 0)
-			w->exit_code = 70; /* the master has decided */
-		else if (p[0].revents != 0)
+		else if (n > 0 && p[0].revents != 0)
 			control_receive(w);
+		else if (n > 0) {
+			/* GO may be on its way, and then nobody else has the
+			 * clients.  If not, the master ends us. */
+			p[1].fd = -1;
+			limit_ms = GO_MS;
+		}
 	}
 }
 

@@ -122,8 +122,9 @@ sub rules_of
 	return "$name:$action:" . ($stood{$name} + 1) if $name =~ $reload || $name =~ $upgrade;
 	return "$name:$action:" . count_of($name) if $action ne 'kill' || $p->{who} ne 'WORKER';
 	# A place is passed in many states.
-	my $step = int($rate{$name} * 0.06) + 1;
-	return join ',', map { "$name:$action:" . (count_of($name) + $step * $_ + int rand $step) } 0 .. 7;
+	my $step = int($rate{$name} * 0.06) + 4;
+	# Never twice in a row: what is tried again and ends the next one is to blame.
+	return join ',', map { "$name:$action:" . (count_of($name) + $step * $_ + int rand($step - 2)) } 0 .. 7;
 }
 
 # A rehearsal is a child.
