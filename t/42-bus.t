@@ -31,27 +31,27 @@ ok($ann->expect(qr/^\* error: .*4096/), 'a longer one is refused');
 # A worker dies with its bus full of unread batches.
 $b->expect_log(qr/worker|signal|KILL|died/i);
 my $victim = $b->workers->{3};
-$s = $b->load_start('-n', 30, '-P', 4, '-m', 500, '--rate', 250, '-s', 500, '--may-close', '-t', 5);
+$s = $b->load_start('-n', 30, '-P', 12, '-m', 170, '--rate', 80, '-s', 500, '-t', 10);
 Banter::load_wait($s, qr/^RUNNING/m, 10);
 my $sent = $b->metric('messages');
 kill 'STOP', $victim;
-$b->wait_metric('messages', $sent + 800);
+# What its own publishers say waits: most of them are elsewhere.
+$b->wait_metric('messages', $sent + 500);
 kill 'KILL', $victim;
 $s = Banter::load_end($s);
-is($s->{$_}, 0, "a death with unread data: none $_") for qw(lost duplicated disordered damaged);
+is($s->{$_}, 0, "a death with unread data: none $_") for qw(disconnects lost duplicated disordered damaged);
 ok(wait_until { my $p = $b->workers->{3}; $p && $p != $victim && alive($p) }, 'it is replaced');
 ok($ann->sync && $bob->sync, 'the others were not touched');
 ok($b->client(worker => 3), 'the new one serves');
 $b->drop_parked;
 
 # The same while it publishes.
-my $load = $b->load_start('-n', 24, '-P', 24, '-m', 300, '--rate', 300, '--may-close', '-t', 5);
+my $load = $b->load_start('-n', 24, '-P', 24, '-m', 300, '--rate', 300, '-t', 10);
 Banter::load_wait($load, qr/^RUNNING/m, 20);
 my $messages = $b->metric('messages');
 $b->wait_metric('messages', $messages + 200);
 kill 'KILL', $b->workers->{2};
 $s = Banter::load_end($load);
-is($s->{$_}, 0, "a death in the middle of a batch: none $_") for qw(duplicated disordered damaged);
-cmp_ok($s->{disconnects}, '<', 24, 'only its own clients are closed');
+is($s->{$_}, 0, "a death in the middle of a batch: none $_") for qw(disconnects lost duplicated disordered damaged);
 $b->stop_ok;
 done_testing;

@@ -238,7 +238,7 @@ sub put { open my $out, '>', $_[0] or return 0; syswrite $out, "$_[1]\n" or retu
 {
 	my $b = Banter->start(workers => 2, limits => { rate => 0 },
 		env => { BANTER_TEST_BAD_FRAME => 2, BANTER_TEST_NO_THROTTLE => 1 });
-	$b->expect_log(qr/worker 2.*(?:broke the bus|died|killed|signal)/i, qr/clients of the worker before/);
+	$b->expect_log(qr/slot 2 is given up/, qr/worker 2.*(?:broke the bus|died|killed|signal)/i, qr/clients of the worker before/);
 	my @others = map { $b->client(worker => 1) } 1 .. 3;
 	for my $kind (qw(short empty long length version count type direction slot room number)) {
 		my $mine = $b->client(worker => 2);

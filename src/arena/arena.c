@@ -2,6 +2,7 @@
 #include "arena/arena.h"
 #include "arena/heap.h"
 #include "arena/tx.h"
+#include "base/fault.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -67,7 +68,7 @@ write_head(struct arena *a, unsigned fd_limit, uint64_t first_number)
 	h->next_number = first_number;
 	h->conf_fd = h->prepared_fd = -1;
 	for (int i = 0; i < ARENA_ENGINE_FDS; i++)
-		h->engine_fd[i] = -1;
+		h->engine_fd[i] = h->dead_engine_fd[i] = -1;
 	for (int i = 0; i < ARENA_LISTENERS; i++)
 		h->listener[i].fd = -1;
 	/* Last: an arena without the magic number was never in use. */
@@ -96,6 +97,7 @@ roll_back(struct arena *a)
 			return -EPROTO;
 		memcpy(a->base + u->offset, &u->old, 8);
 		arena_fence();
+		FAULT(rollback_word);
 	}
 	arena_store(&h->undo_count, 0);
 	return 0;

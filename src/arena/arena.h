@@ -19,14 +19,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ARENA_MAGIC   0x62616e74u
-#define ARENA_VERSION 1
+#define ARENA_MAGIC 0x62616e74u
+
+/* The layout before this one is what an upgrade converts from: convert.h.  A
+ * test build can have it as its own, so that there is something to convert. */
+#define ARENA_PREVIOUS_VERSION  1
+#define ARENA_PREVIOUS_UNDO_MAX 8192
+#define ARENA_PREVIOUS_ROOMS    65536u
+
+#ifndef BANTER_TEST_PREVIOUS
+# define ARENA_VERSION 2
 /* The longest transactions: a greeting with a motd of 4,095 lines, and the end
  * of a client of 1,024 rooms. */
-#define ARENA_UNDO_MAX   16384
+# define ARENA_UNDO_MAX 16384
+# define ARENA_ROOMS    131072u
+#else
+# define ARENA_VERSION  ARENA_PREVIOUS_VERSION
+# define ARENA_UNDO_MAX ARENA_PREVIOUS_UNDO_MAX
+# define ARENA_ROOMS    ARENA_PREVIOUS_ROOMS
+#endif
 #define ARENA_RX_BYTES   8160u /* of one receive: held back, it fills a block */
 #define ARENA_BUS_BYTES  16384u /* of one bus datagram */
-#define ARENA_ROOMS      131072u
 #define ARENA_HEAP_BYTES (UINT64_C(2) << 30)
 #define ARENA_LISTENERS  128
 #define ARENA_ENGINE_FDS 4
@@ -42,9 +55,10 @@ enum session_state {
 	SESSION_CONNECTING, /* the registry has not answered yet */
 	SESSION_OPEN,
 	SESSION_FLUSHING, /* no more input; closes when output is out */
-	SESSION_CLOSING   /* shut down for writing; waits for the client's
-			   * end, so that unread input does not turn the
-			   * goodbye into a reset */
+	SESSION_CLOSING,  /* shut down for writing; waits for the client's end,
+			   * so that unread input does not turn the goodbye into
+			   * a reset */
+	SESSION_TORN /* found damaged by arena_recount(): refers to nothing */
 };
 
 enum session_flag {
@@ -154,6 +168,27 @@ enum hand_kind {
 	HAND_ACCEPT
 };
 
+/* What deaths have in common.  Written at start-up only. */
+struct arena_blame {
+	uint64_t kind, session, position; /* in hand at the latest death */
+	uint64_t serving;                 /* 1: the worker had begun to serve */
+	uint64_t served;                  /* arena_head.commits when it did */
+	uint64_t crashes;  /* in a row, without a commit between */
+	uint64_t crash_ms; /* CLOCK_MONOTONIC of the first of these */
+	uint64_t kills;    /* likewise */
+	uint64_t here;     /* kills in a row at the same place */
+	uint64_t frame, frame_crashes;
+};
+
+/* A frame not to be shown, as the master has named it. */
+struct arena_skip {
+	uint64_t sender; /* 0: unused */
+	uint64_t sequence, time_ms;
+	uint32_t room, type;
+};
+
+#define ARENA_SKIPS 8
+
 struct arena_undo {
 	uint64_t offset; /* of an aligned word of the arena */
 	uint64_t old;
@@ -168,7 +203,13 @@ struct arena_head {
 			       * further would allocate pages */
 
 	uint64_t in_hand_kind, in_hand_session, in_hand_position;
-	uint64_t rx_owner; /* descriptor + 1 that the receive area belongs to */
+	uint64_t commits; /* transactions ever committed */
+
+	/* The receive area: the session that it belongs to, its rx_total when
+	 * the receive began, and the bytes that came; 0: not known yet. */
+	uint64_t rx_session, rx_base, rx_len;
+	uint64_t fd_in_flight; /* 1: the table may have a descriptor that
+				* nothing here names */
 
 	uint64_t batch_in;    /* number of the last batch that was handled */
 	uint64_t batch_in_at; /* offset in the batch being handled */
@@ -181,7 +222,12 @@ struct arena_head {
 	uint64_t quota;
 	uint64_t conf_generation;
 	int64_t conf_fd, prepared_fd;
-	int64_t engine_fd[ARENA_ENGINE_FDS]; /* of the worker before; -1 */
+	int64_t engine_fd[ARENA_ENGINE_FDS];      /* of the worker; -1 */
+	int64_t dead_engine_fd[ARENA_ENGINE_FDS]; /* of one before it */
+	uint64_t has_listeners; /* those of the fork were taken */
+	struct arena_blame blame;
+	struct arena_skip skip[ARENA_SKIPS]; /* a ring */
+	uint64_t n_skips;                    /* ever noted */
 	struct arena_listener listener[ARENA_LISTENERS];
 	struct arena_kind kind[ARENA_KINDS];
 
@@ -214,5 +260,10 @@ uint64_t arena_size(unsigned fd_limit);
 int arena_map(struct arena *a, int fd, uint64_t size, unsigned fd_limit,
 	uint64_t first_number, bool *ret_used);
 void arena_unmap(struct arena *a);
+
+/* Rebuild what is derived of a used arena's heap: reference counts, free lists,
+ * the bytes pending of each session.  A record that makes no sense by itself
+ * becomes SESSION_TORN.  0, or -EPROTO: blocks contradict each other. */
+int arena_recount(struct arena *a);
 
 #endif

@@ -5,56 +5,12 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "arena/heap.h"
+#include "arena/heap_private.h"
 #include "arena/tx.h"
 #include "base/xalloc.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
-
-#define SPAN_BYTES 65536u
-#define SPAN_UNITS (SPAN_BYTES / 64)
-#define N_SPANS    ((uint32_t)(ARENA_HEAP_BYTES / SPAN_BYTES))
-#define N_CLASSES  14 /* 64 << 0 .. 64 << 13 */
-#define LARGE      11 /* the first class beyond a span */
-#define NO_CLASS   255
-#define WARM_SPANS 16 /* free spans whose pages stay */
-#define END        0
-
-struct span {
-	uint8_t class;
-	uint16_t n_used;     /* blocks handed out */
-	uint16_t n_fresh;    /* blocks that were never handed out */
-	uint32_t free;       /* block_ref of the first free block */
-	uint32_t prev, next; /* in the class's list of spans with room; or the
-			      * list of free spans.  Index + 1 */
-};
-
-struct heap {
-	struct span *span; /* [N_SPANS], grown as used */
-	uint32_t n_spans, cap_spans;
-	uint32_t with_room[N_CLASSES]; /* index + 1; from LARGE on: free */
-	uint32_t warm, cold;           /* free spans with pages, and without */
-	uint32_t n_warm;
-	uint64_t used, counted;
-	block_ref *pending; /* unreferenced in this transaction */
-	uint32_t n_pending, cap_pending;
-};
-
-static uint32_t
-class_bytes(unsigned class)
-{
-	return 64u << class;
-}
-
-static unsigned
-class_for(size_t bytes)
-{
-	unsigned class = 0;
-
-	while (class_bytes(class) < bytes)
-		class ++;
-	return class;
-}
 
 void
 heap_init(struct arena *a)
@@ -73,8 +29,8 @@ heap_fini(struct arena *a)
 	a->blocks = NULL;
 }
 
-static void
-list_push(struct heap *h, uint32_t *list, uint32_t at)
+void
+heap_list_push(struct heap *h, uint32_t *list, uint32_t at)
 {
 	struct span *s = &h->span[at];
 
@@ -98,8 +54,8 @@ list_remove(struct heap *h, uint32_t *list, uint32_t at)
 		h->span[s->next - 1].prev = s->prev;
 }
 
-static void
-spans_reserve(struct heap *h, uint32_t n)
+void
+heap_reserve(struct heap *h, uint32_t n)
 {
 	if (n <= h->cap_spans)
 		return;
@@ -126,14 +82,8 @@ span_take(struct heap *h)
 	}
 	if (h->n_spans == N_SPANS)
 		return N_SPANS;
-	spans_reserve(h, h->n_spans + 1);
+	heap_reserve(h, h->n_spans + 1);
 	return h->n_spans++;
-}
-
-static uint32_t
-span_blocks(unsigned class)
-{
-	return SPAN_BYTES / class_bytes(class);
 }
 
 static bool
@@ -161,12 +111,6 @@ span_alloc(struct arena *a, uint32_t at)
 	return ref;
 }
 
-static uint32_t
-run_spans(unsigned class)
-{
-	return class_bytes(class) / SPAN_BYTES;
-}
-
 /* Consecutive spans for one block. */
 static block_ref
 large_alloc(struct arena *a, unsigned class, size_t len)
@@ -182,7 +126,7 @@ large_alloc(struct arena *a, unsigned class, size_t len)
 		if (N_SPANS - h->n_spans < run_spans(class))
 			return 0;
 		at = h->n_spans;
-		spans_reserve(h, at + run_spans(class));
+		heap_reserve(h, at + run_spans(class));
 		h->n_spans += run_spans(class);
 	}
 	h->span[at] = (struct span){ .class = (uint8_t) class, .n_used = 1 };
@@ -201,7 +145,7 @@ large_free(struct arena *a, uint32_t at)
 	h->used -= class_bytes(class);
 	(void)madvise(a->heap + (uint64_t)at * SPAN_BYTES, class_bytes(class),
 		MADV_REMOVE);
-	list_push(h, &h->with_room[class], at);
+	heap_list_push(h, &h->with_room[class], at);
 }
 
 block_ref
@@ -221,7 +165,7 @@ heap_alloc(struct arena *a, size_t len)
 			return 0;
 		h->span[at] = (struct span){ .class = (uint8_t) class,
 			.n_fresh = (uint16_t)span_blocks(class) };
-		list_push(h, &h->with_room[class], at);
+		heap_list_push(h, &h->with_room[class], at);
 	}
 	at = h->with_room[class] - 1;
 	ref = span_alloc(a, at);
@@ -264,7 +208,7 @@ span_chill(struct arena *a, uint32_t at)
 {
 	(void)madvise(
 		a->heap + (uint64_t)at * SPAN_BYTES, SPAN_BYTES, MADV_REMOVE);
-	list_push(a->blocks, &a->blocks->cold, at);
+	heap_list_push(a->blocks, &a->blocks->cold, at);
 }
 
 static void
@@ -276,13 +220,10 @@ span_release(struct arena *a, uint32_t at)
 	h->span[at].class = NO_CLASS;
 	if (h->n_warm < WARM_SPANS) {
 		h->n_warm++;
-		list_push(h, &h->warm, at);
+		heap_list_push(h, &h->warm, at);
 		return;
 	}
-	/* MADV_REMOVE punches a hole: the memfd's pages go back. */
-	(void)madvise(
-		a->heap + (uint64_t)at * SPAN_BYTES, SPAN_BYTES, MADV_REMOVE);
-	list_push(h, &h->cold, at);
+	span_chill(a, at);
 }
 
 static void
@@ -303,7 +244,7 @@ block_free(struct arena *a, block_ref ref)
 	s->free = ref;
 	h->used -= class_bytes(s->class);
 	if (was_full)
-		list_push(h, &h->with_room[s->class], at);
+		heap_list_push(h, &h->with_room[s->class], at);
 	if (--s->n_used == 0)
 		span_release(a, at);
 }

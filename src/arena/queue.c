@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "arena/queue.h"
 #include "arena/tx.h"
+#include "base/fault.h"
 
 #include <errno.h>
 
@@ -30,15 +31,19 @@ ring_grow(struct arena *a, const struct session *s)
 	block_ref ref, old = (block_ref)s->q_ring;
 	uint32_t *to;
 
-	if (wider > QUEUE_MAX)
+	if (cap == QUEUE_MAX)
 		return -ENOMEM;
+	if (wider > QUEUE_MAX)
+		wider = QUEUE_MAX;
 	ref = heap_alloc(a, wider * sizeof *to);
 	if (ref == 0)
 		return -ENOMEM;
 	to = (uint32_t *)(void *)heap_block(a, ref)->data;
 	for (uint32_t at = s->q_head; at != queue_tail(s); at++)
 		to[at % wider] = from[at % cap];
+	FAULT(queue_copied);
 	arena_set(a, &s->q_ring, (uint64_t)wider << 32 | ref);
+	FAULT(queue_grown);
 	heap_unref(a, old);
 	return 0;
 }
@@ -54,8 +59,15 @@ queue_push(struct arena *a, const struct session *s, block_ref ref,
 	/* Beyond the tail nothing is valid: no undo. */
 	arena_store(&ring_entries(a, s)[tail % ring_capacity(s)], ref);
 	arena_set(a, &s->q_bytes, s->q_bytes + len);
+	FAULT(queue_push);
 	arena_set(a, &s->q_word, (uint64_t)frame << 32 | (uint32_t)(tail + 1));
 	return 0;
+}
+
+block_ref
+queue_at(const struct arena *a, const struct session *s, uint32_t at)
+{
+	return ring_entries(a, s)[at % ring_capacity(s)];
 }
 
 unsigned

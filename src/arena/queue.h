@@ -55,6 +55,9 @@ queue_is_empty(const struct session *s)
 int queue_push(struct arena *a, const struct session *s, block_ref ref,
 	uint32_t len, uint32_t frame);
 
+/* The block of an entry, from q_head on. */
+block_ref queue_at(const struct arena *a, const struct session *s, uint32_t at);
+
 /* What to send next, at most cap pieces.  The count. */
 unsigned queue_iov(const struct arena *a, const struct session *s,
 	struct iovec *iov, unsigned cap);

@@ -39,6 +39,7 @@ tx_commit(struct arena *a)
 
 	must(a->in_transaction);
 	arena_fence();
+	*(volatile uint64_t *)&h->commits = h->commits + 1;
 	*(volatile uint64_t *)&h->undo_count = 0;
 	arena_fence();
 	a->in_transaction = false;

@@ -1,8 +1,12 @@
 /* main.c - the command line of banterd; hands the worker to the master.
  *
  * SPDX-License-Identifier: MIT */
+#include "arena/arena.h"
+#include "arena/convert.h"
+#include "base/fault.h"
 #include "base/version.h"
 #include "conf/conf.h"
+#include "keeper/keeper.h"
 #include "master/master.h"
 #include "worker/worker.h"
 
@@ -31,12 +35,18 @@
 enum action {
 	ACTION_RUN,
 	ACTION_CHECK,
-	ACTION_PRINT
+	ACTION_PRINT,
+	/* What an upgrade runs a new image with; not for people. */
+	ACTION_REHEARSE,
+	ACTION_RESUME,
+	ACTION_GO_BACK,
+	ACTION_KEEPER
 };
 
 struct command_line {
 	struct master_options master;
 	enum action action;
+	int memory; /* that the image before has left */
 };
 
 static const char usage_text[] =
@@ -49,6 +59,13 @@ static const char usage_text[] =
 	"                 to descriptor N\n"
 	"  -V             print the version\n"
 	"  -h             print this\n";
+
+enum hidden {
+	OPTION_REHEARSE = 256, /* beyond any letter */
+	OPTION_RESUME,
+	OPTION_GO_BACK,
+	OPTION_KEEPER
+};
 
 static int
 usage_error(const char *what)
@@ -72,12 +89,30 @@ parse_fd(const char *text, int *ret)
 	return 0;
 }
 
+static int
+parse_hidden(struct command_line *c, int option)
+{
+	static const enum action actions[] = {
+		[OPTION_REHEARSE - OPTION_REHEARSE] = ACTION_REHEARSE,
+		[OPTION_RESUME - OPTION_REHEARSE] = ACTION_RESUME,
+		[OPTION_GO_BACK - OPTION_REHEARSE] = ACTION_GO_BACK,
+		[OPTION_KEEPER - OPTION_REHEARSE] = ACTION_KEEPER,
+	};
+
+	c->action = actions[option - OPTION_REHEARSE];
+	return parse_fd(optarg, &c->memory);
+}
+
 /* -1: go on; else the exit code. */
 static int
 parse(struct command_line *c, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "ready-fd", required_argument, NULL, 'r' },
+		{ "rehearse", required_argument, NULL, OPTION_REHEARSE },
+		{ "resume", required_argument, NULL, OPTION_RESUME },
+		{ "go-back", required_argument, NULL, OPTION_GO_BACK },
+		{ "keeper", required_argument, NULL, OPTION_KEEPER },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -110,6 +145,13 @@ parse(struct command_line *c, int argc, char **argv)
 		case 'h':
 			fputs(usage_text, stdout);
 			return 0;
+		case OPTION_REHEARSE:
+		case OPTION_RESUME:
+		case OPTION_GO_BACK:
+		case OPTION_KEEPER:
+			if (parse_hidden(c, o) < 0)
+				return usage_error("no such descriptor");
+			break;
 		default:
 			return usage_error("see the options");
 		}
@@ -182,17 +224,36 @@ main(int argc, char **argv)
 	struct command_line c = {
 		.master = { .conf_path = BANTER_CONF,
 			.ready_fd = -1,
-			.arena_size = worker_arena_size },
+			.argv = argv,
+			.arena_size = worker_arena_size,
+			.arena_version = ARENA_VERSION,
+			.arena_can_convert = arena_can_use },
 	};
+	const char *wrong;
 	int code;
 
 	/* Tables that grow with the clients are mapped, and grown by moving
 	 * pages: on the heap each doubling would leave a hole behind. */
 	(void)mallopt(M_MMAP_THRESHOLD, 16384);
 	fill_standard_fds();
+	wrong = fault_init();
+	if (wrong != NULL)
+		return usage_error(wrong);
 	code = parse(&c, argc, argv);
 	if (code >= 0)
 		return code;
+	switch (c.action) {
+	case ACTION_REHEARSE:
+		return master_rehearse(&c.master, worker_run, c.memory);
+	case ACTION_RESUME:
+	case ACTION_GO_BACK:
+		return master_resume(&c.master, worker_run, &c.memory,
+			c.action == ACTION_GO_BACK);
+	case ACTION_KEEPER:
+		return keeper_resume(&c.memory, worker_run);
+	default:
+		break;
+	}
 	if (make_absolute(&c) < 0)
 		return MASTER_EXIT_CONFIG;
 	switch (c.action) {
@@ -200,8 +261,7 @@ main(int argc, char **argv)
 		return check(c.master.conf_path);
 	case ACTION_PRINT:
 		return print(c.master.conf_path);
-	case ACTION_RUN:
-		break;
+	default:
+		return master_main(&c.master, worker_run);
 	}
-	return master_main(&c.master, worker_run);
 }

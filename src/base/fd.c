@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/fd.h"
+#include "base/xalloc.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void
@@ -90,4 +92,28 @@ fd_sealed(const char *name, const void *p, size_t len)
 		return rc;
 	}
 	return fd;
+}
+
+char *
+fd_read_file(int fd, size_t *ret_len)
+{
+	struct stat st;
+	size_t len = 0;
+	char *p;
+
+	if (fstat(fd, &st) == -1)
+		return NULL;
+	p = xcalloc(1, (size_t)st.st_size + 1);
+	while (len < (size_t)st.st_size) {
+		ssize_t n = pread(
+			fd, p + len, (size_t)st.st_size - len, (off_t)len);
+
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+	}
+	*ret_len = len;
+	return p;
 }

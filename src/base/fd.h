@@ -26,4 +26,7 @@ int fd_sealed(const char *name, const void *p, size_t len);
 /* Write all of p, going on after short writes and EINTR.  0 or -errno. */
 int fd_write_all(int fd, const void *p, size_t len);
 
+/* All that a plain file or memfd holds; free() it.  NULL with errno set. */
+char *fd_read_file(int fd, size_t *ret_len);
+
 #endif

@@ -49,6 +49,26 @@ notify_open(void)
 }
 
 void
+notify_address(char ret[NOTIFY_ADDRESS_LEN])
+{
+	size_t len =
+		manager_len == 0
+			? 0
+			: manager_len - offsetof(struct sockaddr_un, sun_path);
+
+	memcpy(ret, manager.sun_path, len);
+	ret[len] = '\0';
+	if (len > 0 && ret[0] == '\0')
+		ret[0] = '@';
+}
+
+bool
+notify_set(const char *address)
+{
+	return *address == '\0' || take_address(address);
+}
+
+void
 notify_forget(void)
 {
 	manager_len = 0;

@@ -14,6 +14,12 @@
  * Once, at start.  False: nobody wants to be told, or its form is unknown. */
 bool notify_open(void);
 
+/* The address as NOTIFY_SOCKET had it, or "": for the next image of the
+ * process, which gives it to notify_set().  False: it is none. */
+#define NOTIFY_ADDRESS_LEN 109
+void notify_address(char ret[NOTIFY_ADDRESS_LEN]);
+bool notify_set(const char *address);
+
 /* Say nothing more: in a child. */
 void notify_forget(void);
 

@@ -36,16 +36,25 @@ enum ctl_type {
 	CTL_KICK,        /* struct ctl_number: the session; then the reason */
 	CTL_STOP,        /* struct ctl_number: say goodbye, flush, and exit
 			  * within that many ms */
+	CTL_PARK,        /* end the turn and exit with SLOT_EXIT_PARKED: another
+			  * image goes on over the arena */
+	CTL_GO,          /* to a worker that waits_for_go: you are the one */
+	CTL_SKIP,        /* struct ctl_frame: it ends workers; do not show it */
+	CTL_DRAIN, /* struct ctl_number: others take the new clients: close
+		    * shared listeners.  1: and exit with 0 if there is no
+		    * client and nothing to send to the master */
 	/* Worker to master. */
-	CTL_READY = 32,   /* start-up is over; clients are being served */
-	CTL_PREPARED,     /* tag; body empty: yes, else why not */
-	CTL_WANT,         /* the quota is used up and a client waits */
-	CTL_KEPT,         /* struct ctl_number: the quota that is left */
-	CTL_CLIENT_PAGE,  /* tag; struct ctl_page, then struct ctl_client each
-			   * with its strings (bus_put_str): nick, rooms joined
-			   * by ',' and cut with "..." at 200 bytes */
-	CTL_LISTENER_DONE /* struct ctl_listener: a removed listener's queue is
-			   * empty and this slot is done with it */
+	CTL_READY = 32,    /* start-up is over; clients are being served */
+	CTL_PREPARED,      /* tag; body empty: yes, else why not */
+	CTL_WANT,          /* the quota is used up and a client waits */
+	CTL_KEPT,          /* struct ctl_number: the quota that is left */
+	CTL_CLIENT_PAGE,   /* tag; struct ctl_page, then struct ctl_client each
+			    * with its strings (bus_put_str): nick, rooms joined
+			    * by ',' and cut with "..." at 200 bytes */
+	CTL_LISTENER_DONE, /* struct ctl_listener: a removed listener's queue is
+			    * empty and this slot is done with it */
+	CTL_POISONED       /* struct ctl_frame: it has ended this slot's worker
+			    * twice and was skipped */
 };
 
 struct ctl_head {
@@ -64,6 +73,15 @@ struct ctl_listener {
 	uint32_t address; /* which of the master's addresses: slot.h */
 	uint32_t shared;  /* 1: all slots wait on this very socket */
 	uint32_t spare;
+};
+
+/* A frame that the master has sent, as every slot knows it. */
+struct ctl_frame {
+	uint64_t sender;   /* session */
+	uint64_t sequence; /* of its room, or 0 */
+	uint64_t time_ms;
+	uint32_t room;
+	uint32_t type; /* enum bus_type */
 };
 
 struct ctl_page {

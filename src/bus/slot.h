@@ -9,6 +9,27 @@
 #include <stdint.h>
 
 #define SLOT_LISTENERS_MAX 128
+#define SLOT_VERSION_LEN   32
+
+/* Of what an image hands down to a newer one that goes on in its place: struct
+ * slot_env, struct slot_page and the arena's descriptors.  Both structs are
+ * append-only: what an older image has not written reads as zero. */
+#define SLOT_VERSION 1
+
+/* Exit codes of a worker that mean something to its keeper or the master, among
+ * those of the manual. */
+enum slot_exit {
+	SLOT_EXIT_REFUSED = 78,  /* the configuration or the system: not to be
+				  * started again before a reload */
+	SLOT_EXIT_PARKED = 80,   /* CTL_PARK: all is in the arena */
+	SLOT_EXIT_HANDOVER = 81, /* its keeper is gone and a new one is there */
+	SLOT_EXIT_GIVEN_UP = 82  /* the arena cannot be gone on with; its
+				  * clients are told and closed */
+};
+
+/* How the worker before ended: the status of waitpid(2), or one of these. */
+#define SLOT_DIED_FIRST   (-1) /* there was none */
+#define SLOT_DIED_UNKNOWN (-2) /* its keeper did not see it */
 
 /* Counters of a slot, in the order of SLOT_COUNTERS: name and help text. */
 #define SLOT_COUNTERS(X)                                                 \
@@ -33,6 +54,9 @@
  X(over_output, "Times that a client passed output_bytes")               \
  X(over_memory, "Times that output_memory was reached")                  \
  X(fault_closed, "Clients closed after a fault of their worker")         \
+ X(takeovers, "Times that a worker took over its predecessor's clients") \
+ X(suspects_closed, "Clients closed because their input ended a worker") \
+ X(frames_skipped, "Messages not shown because they ended a worker")     \
  X(accept_pauses, "Times that accepting paused for want of descriptors") \
  X(turns, "Turns of the loop")                                           \
  X(batches_in, "Bus batches received")                                   \
@@ -51,6 +75,10 @@ struct slot_page {
 				* descriptors: steer them elsewhere */
 	uint64_t conf_generation;
 	uint64_t next_number; /* of sessions: where a fresh arena goes on */
+	uint64_t takeover_us; /* from the latest death, as its keeper saw it, to
+			       * the first turn; 0: there was none */
+	char version[SLOT_VERSION_LEN]; /* of the worker's image, with a NUL */
+	/* The last ones: the list grows at its end. */
 #define SLOT_FIELD(name, help) uint64_t name;
 	SLOT_COUNTERS(SLOT_FIELD)
 #undef SLOT_FIELD
@@ -71,6 +99,8 @@ struct slot_env {
 	int bus, ctl;   /* the slot's ends */
 	int keeper_ctl; /* the keeper's own line to the master */
 	int arena;      /* memfd of arena_size bytes */
+	int arena_new;  /* -1, or an empty memfd for this image's layout: the
+			 * worker converts the arena into it */
 	int page;       /* memfd of one struct slot_page */
 	int conf;       /* sealed memfd: the configuration */
 	uint64_t conf_generation;
@@ -78,6 +108,11 @@ struct slot_env {
 	uint64_t arena_size;
 	uint64_t first_number; /* of sessions, for an empty arena */
 	uint64_t quota;
+	bool waits_for_go; /* CTL_READY is said before a byte is touched, and
+			    * CTL_GO awaited */
+	int died;          /* how the worker before ended */
+	uint64_t died_ns;  /* CLOCK_MONOTONIC of that */
+	int32_t master;    /* its pid */
 	unsigned n_listeners;
 	struct slot_listener listener[SLOT_LISTENERS_MAX];
 };

@@ -59,6 +59,9 @@ static const struct layout layout[BUS_TYPE_MAX + 1] = {
 		STRINGS(1, NAME),
 		.tail = true,
 		.flags = BUS_ACTION | BUS_RAW | BUS_ECHO },
+	[BUS_SYNC] = { .direction = UP,
+		.fixed = sizeof(struct bus_sync),
+		.tail = true },
 
 	[BUS_CONNECTED] = { .direction = DOWN,
 		.fixed = sizeof(struct bus_connected) },

@@ -51,6 +51,8 @@ enum bus_type {
 	BUS_TOPIC,       /* room; string nick, tail: topic */
 	BUS_SAY,         /* room; string nick, tail: text; flags say the kind.
 			  * Master to slots: the same, sequenced */
+	BUS_SYNC,        /* struct bus_sync, tail: u64 sessions, ascending: the
+			  * slot has these and no others in that range */
 
 	/* Master to a slot: answers.  session (in sender) is who asked. */
 	BUS_CONNECTED = 32, /* struct bus_connected; then the answers to the
@@ -109,6 +111,12 @@ struct bus_connect {
 	uint8_t local;       /* 1: a UNIX socket; counts under no address */
 	uint8_t raw;         /* 1: no autojoin */
 	uint8_t spare[6];
+};
+
+/* After a takeover.  All that was asked of the registry before is on the bus
+ * before, so what it has beyond this was lost with an arena. */
+struct bus_sync {
+	uint64_t first, last; /* sessions of the slot, both included */
 };
 
 struct bus_connected {

@@ -54,7 +54,6 @@ static const struct conf_row rows[] = {
 	{ TOP(motd), TEXT(no_path, "an absolute path, or \"\""), .def = "",
 		.help = "a file that is shown after the greeting" },
 	{ TOP(workers), NUMBER(0, CONF_WORKERS_MAX), .def = "0",
-		.restart = true,
 		.help = "worker processes; 0: one per CPU that may be used" },
 	{ TOP(engine), WORD("epoll"), .def = "epoll", .restart = true,
 		.help = "how a worker waits for and moves bytes" },

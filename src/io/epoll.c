@@ -8,6 +8,7 @@
  * the next client on that number.
  *
  * SPDX-License-Identifier: MIT */
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/must.h"
 #include "base/xalloc.h"
@@ -94,7 +95,9 @@ add(struct io *io, int fd, enum kind kind, unsigned token, uint32_t events)
 	r->serial++;
 	r->kind = (uint8_t)kind;
 	r->interest = (uint8_t)events;
-	rc = control(io, EPOLL_CTL_ADD, fd, token, events);
+	rc = -FAULT_ERR(epoll_add);
+	if (rc == 0)
+		rc = control(io, EPOLL_CTL_ADD, fd, token, events);
 	if (rc < 0)
 		r->kind = KIND_NONE;
 	return rc;
@@ -138,9 +141,9 @@ epoll_watch(struct io *io, int fd, unsigned token, bool in, bool out)
 }
 
 static int
-epoll_client_add(struct io *io, int fd)
+epoll_client_add(struct io *io, int fd, bool read)
 {
-	return add(io, fd, KIND_CLIENT, 0, 0);
+	return add(io, fd, KIND_CLIENT, 0, read ? EPOLLIN : 0);
 }
 
 static void
@@ -222,7 +225,8 @@ static int
 epoll_wait_turn(struct io *io, int timeout_ms)
 {
 	struct state *st = io->state;
-	int n = epoll_wait(st->epoll, st->event, EVENTS, timeout_ms);
+	int n = FAULT_CALL(epoll_wait,
+		epoll_wait(st->epoll, st->event, EVENTS, timeout_ms));
 	int error = errno;
 
 	io->h.woke(io->h.arg);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "io/io.h"
+#include "base/fault.h"
 #include "base/xalloc.h"
 #include "io/io_private.h"
 
@@ -75,9 +76,9 @@ io_watch(struct io *io, int fd, unsigned token, bool in, bool out)
 }
 
 int
-io_client_add(struct io *io, int fd)
+io_client_add(struct io *io, int fd, bool read)
 {
-	return io->engine->client_add(io, fd);
+	return io->engine->client_add(io, fd, read);
 }
 
 void
@@ -128,9 +129,11 @@ io_accept(struct io *io, unsigned listener, int fd)
 		if (!io->h.may_accept(io->h.arg, listener))
 			return false;
 		/* Not close-on-exec: an upgrade hands clients down. */
-		client = accept4(
-			fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK);
+		client = FAULT_CALL(
+			io_accept, accept4(fd, (struct sockaddr *)&from, &len,
+					   SOCK_NONBLOCK));
 		if (client >= 0) {
+			FAULT(io_accepted);
 			io->h.accepted(io->h.arg, listener, client, &from, len);
 			continue;
 		}
@@ -155,7 +158,9 @@ io_receive(struct io *io, int fd)
 
 	if (area == NULL)
 		return true;
-	n = recv(fd, area, cap, MSG_DONTWAIT);
+	cap = FAULT_SHORT(io_recv_length, cap);
+	n = FAULT_CALL(io_recv, recv(fd, area, cap, MSG_DONTWAIT));
+	FAULT(io_received);
 	if (n > 0)
 		io->h.received(io->h.arg, fd, (size_t)n);
 	else if (n == 0)
@@ -167,20 +172,29 @@ io_receive(struct io *io, int fd)
 	return true;
 }
 
+/* Less than the first piece, if it is to be less, is one piece. */
+static ssize_t
+send_pieces(int fd, const struct iovec *iov, unsigned n)
+{
+	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = n };
+	size_t len = FAULT_SHORT(io_send_length, iov->iov_len);
+
+	if (n == 1 || len < iov->iov_len)
+		return send(
+			fd, iov->iov_base, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 bool
 io_send_now(struct io *io, int fd, const struct iovec *iov, unsigned n)
 {
-	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = n };
 	size_t want = 0;
 	ssize_t done;
 
 	for (unsigned i = 0; i < n; i++)
 		want += iov[i].iov_len;
-	if (n == 1)
-		done = send(
-			fd, iov->iov_base, want, MSG_DONTWAIT | MSG_NOSIGNAL);
-	else
-		done = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	done = FAULT_CALL(io_send, send_pieces(fd, iov, n));
+	FAULT(io_sent);
 	if (done >= 0) {
 		io->h.sent(io->h.arg, fd, (size_t)done);
 		return (size_t)done == want;

@@ -70,7 +70,7 @@ struct io_engine {
 		struct io *io, unsigned listener, int fd, bool exclusive);
 	void (*listener_del)(struct io *io, int fd);
 	int (*watch)(struct io *io, int fd, unsigned token, bool in, bool out);
-	int (*client_add)(struct io *io, int fd);
+	int (*client_add)(struct io *io, int fd, bool read);
 	void (*client_read)(struct io *io, int fd, bool on);
 	void (*client_del)(struct io *io, int fd);
 	void (*send)(
@@ -98,8 +98,8 @@ void io_listener_drain(struct io *io, unsigned listener, int fd);
 /* Be told of a descriptor that is no client; in and out false: no more. */
 int io_watch(struct io *io, int fd, unsigned token, bool in, bool out);
 
-/* A client's socket.  It is not read before io_client_read(true). */
-int io_client_add(struct io *io, int fd);
+/* A client's socket, to be read at once or not before io_client_read(true). */
+int io_client_add(struct io *io, int fd, bool read);
 void io_client_read(struct io *io, int fd, bool on);
 void io_client_del(struct io *io, int fd);
 

@@ -2,9 +2,18 @@
  * the pidfd of its worker.  Everything that it opens is in the table that it
  * shares, so it opens as little as it can and closes it by number.
  *
+ * When it dies its worker is what still holds the table.  The worker ends its
+ * turn and makes the next keeper, a child of the master like the one before.
+ *
  * SPDX-License-Identifier: MIT */
 #include "keeper/keeper.h"
+#include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
+#include "base/title.h"
+#include "keeper/become.h"
+#include "keeper/image.h"
+#include "log/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,13 +21,17 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
+#include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define BLIND_MS 50 /* between two looks for the worker's end */
+#define RETRY_MS 10 /* between two tries to say something */
 
 struct keeper {
 	struct slot_env *env;
@@ -55,8 +68,18 @@ report(const struct keeper *k, enum keeper_message_type type, pid_t pid,
 		.generation = k->generation,
 		.status = status };
 
-	/* A master that is gone cannot be told; poll() shows it next. */
-	(void)!send(k->env->keeper_ctl, &m, sizeof m, MSG_NOSIGNAL);
+	/* The slot stands still until the master knows, so want of memory is
+	 * waited out.  A master that is gone cannot be told; poll() shows it
+	 * next. */
+	for (;;) {
+		int rc = -FAULT_ERR(keeper_report);
+
+		if (rc == 0)
+			rc = keeper_send(k->env->keeper_ctl, &m, NULL, 0);
+		if (rc == 0 || rc == -EPIPE || rc == -ECONNRESET)
+			return;
+		(void)poll(NULL, 0, RETRY_MS);
+	}
 }
 
 static pid_t
@@ -68,23 +91,93 @@ clone_worker(const struct keeper *k)
 }
 
 static void
+use_new_arena(struct slot_env *env)
+{
+	struct stat st;
+
+	env->arena = env->arena_new;
+	env->arena_new = -1;
+	if (fstat(env->arena, &st) == 0)
+		env->arena_size = (uint64_t)st.st_size;
+}
+
+static int keep(struct keeper *k);
+
+/* In the new keeper, with the memory of the worker that made it. */
+static _Noreturn void
+inherit(struct keeper *k)
+{
+	fault_role("keeper", k->env->slot);
+	become_heir();
+	k->pidfd = -1;
+	k->pid = 0;
+	k->self = become_keeper(k->env);
+	if (k->self < 0)
+		_exit(1);
+	/* The worker may be older than KEEPER_ADOPT: the number of the arena
+	 * before may be in use for something else by now. */
+	if (k->env->arena_new >= 0)
+		use_new_arena(k->env);
+	k->env->died = SLOT_DIED_UNKNOWN;
+	k->env->died_ns = clock_mono_ns();
+	report(k, KEEPER_HERE, getpid(), 0);
+	_exit(keep(k));
+}
+
+/* In a worker that has ended its turn: the exit code. */
+static int
+hand_over(struct keeper *k)
+{
+	pid_t pid;
+
+	if (k->fork_only) {
+		/* The next one would be this process's child. */
+		log_error("without clone() there is no other keeper");
+		return SLOT_EXIT_GIVEN_UP;
+	}
+	pid = (pid_t)syscall(
+		SYS_clone, CLONE_FILES | CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+	if (pid == 0)
+		inherit(k);
+	if (pid > 0)
+		return SLOT_EXIT_HANDOVER;
+	log_error("another keeper cannot be cloned: %s", strerror(errno));
+	return SLOT_EXIT_GIVEN_UP;
+}
+
+static _Noreturn void
+work(struct keeper *k)
+{
+	int code;
+
+	fault_role("worker", k->env->slot);
+	FAULT(worker_born);
+	/* Said here, not by the keeper: that may be killed before it can, and
+	 * then the master would know of no worker to wait for. */
+	report(k, KEEPER_SPAWNED, getpid(), 0);
+	title_set("banterd: worker %u", k->env->slot);
+	code = k->worker(k->env, k->generation, k->self);
+	if (code == SLOT_EXIT_HANDOVER)
+		code = hand_over(k);
+	/* Without exit handlers: they are the master's. */
+	_exit(code);
+}
+
+static void
 spawn(struct keeper *k, uint64_t generation)
 {
 	k->generation = generation;
-	k->pid = clone_worker(k);
-	if (k->pid == 0) {
-		int code = k->worker(k->env, generation, k->self);
-
-		/* Without exit handlers: they are the master's. */
-		_exit(code);
-	}
+	k->pid = FAULT_CALL(keeper_clone, clone_worker(k));
+	if (k->pid == 0)
+		work(k);
 	if (k->pid == -1) {
 		k->pid = 0;
 		report(k, KEEPER_FAILED, 0, errno);
 		return;
 	}
-	k->pidfd = (int)syscall(SYS_pidfd_open, k->pid, 0);
-	report(k, KEEPER_SPAWNED, k->pid, 0);
+	FAULT(keeper_cloned);
+	k->pidfd = FAULT_CALL(
+		keeper_pidfd, (int)syscall(SYS_pidfd_open, k->pid, 0));
 }
 
 static void
@@ -95,29 +188,58 @@ reap(struct keeper *k)
 
 	if (pid != k->pid)
 		return;
+	FAULT(keeper_reaped);
 	fd_close(&k->pidfd);
 	k->pid = 0;
+	k->env->died = status;
+	k->env->died_ns = clock_mono_ns();
 	report(k, KEEPER_DIED, pid, status);
 }
 
-/* False when the master is gone. */
+static void
+exec_image(
+	const struct keeper *k, const struct keeper_message *m, const int *fd)
+{
+	int rc = -EBUSY;
+
+	if (k->fork_only) /* its workers' sockets are theirs alone */
+		rc = -ENOTSUP;
+	else if (k->pid == 0 && fd[1] >= 0)
+		rc = image_start(k->env, m, fd);
+	if (rc < 0)
+		report(k, KEEPER_REFUSED, 0, -rc);
+}
+
+/* False when the master is gone, or wants this to end. */
 static bool
 hear(struct keeper *k)
 {
 	struct keeper_message m;
-	ssize_t n = recv(k->env->keeper_ctl, &m, sizeof m, MSG_DONTWAIT);
+	int fd[KEEPER_FDS];
+	int rc = keeper_recv(k->env->keeper_ctl, &m, fd);
 
-	if (n == -1)
-		return errno == EAGAIN || errno == EINTR;
-	if (n != sizeof m || m.type != KEEPER_SPAWN)
-		return n != 0;
-	if (k->pid == 0)
+	if (rc <= 0)
+		return rc == -EAGAIN || rc == -EPROTO;
+	if (m.type == KEEPER_SPAWN && k->pid == 0) {
+		k->env->waits_for_go = m.flags & KEEPER_WAIT;
 		spawn(k, m.generation);
+	} else if (m.type == KEEPER_EXEC) {
+		exec_image(k, &m, fd);
+	} else if (m.type == KEEPER_ADOPT && k->env->arena_new >= 0) {
+		(void)close(k->env->arena);
+		use_new_arena(k->env);
+	} else if (m.type == KEEPER_END) {
+		if (k->pid > 0)
+			(void)kill(k->pid, SIGKILL); /* not reaped yet */
+		return false;
+	}
+	for (unsigned i = 0; i < KEEPER_FDS; i++)
+		fd_close(&fd[i]);
 	return true;
 }
 
-/* Without a master the worker ends by itself; it must be reaped and must not
- * find its keeper gone first. */
+/* Without a master the worker ends by itself, or it was killed; it must be
+ * reaped and must not find its keeper gone first. */
 static int
 see_off(struct keeper *k)
 {
@@ -126,28 +248,58 @@ see_off(struct keeper *k)
 	return 0;
 }
 
-int
-keeper_run(struct slot_env *env, slot_worker_fn *worker)
+static int
+keep(struct keeper *k)
+{
+	for (;;) {
+		struct pollfd p[2] = {
+			{ .fd = k->env->keeper_ctl, .events = POLLIN },
+			{ .fd = k->pidfd, .events = POLLIN },
+		};
+
+		/* Without a pidfd (no descriptor was free) it has to look. */
+		bool blind = k->pid > 0 && k->pidfd < 0;
+
+		if (poll(p, 2, blind ? BLIND_MS : -1) == -1 && errno != EINTR)
+			return 1;
+		if (p[1].revents != 0 || blind)
+			reap(k);
+		if (p[0].revents != 0 && !hear(k))
+			return see_off(k);
+	}
+}
+
+static int
+start(struct slot_env *env, slot_worker_fn *worker)
 {
 	struct keeper k = { .env = env, .worker = worker, .pidfd = -1 };
 	const char *fork_only = getenv("BANTER_TEST_FORK");
 
 	k.fork_only = fork_only != NULL && *fork_only == '1';
-	k.self = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	if (k.self == -1)
-		return 1;
 	size_table();
-	for (;;) {
-		struct pollfd p[2] = {
-			{ .fd = env->keeper_ctl, .events = POLLIN },
-			{ .fd = k.pidfd, .events = POLLIN },
-		};
+	k.self = become_keeper(env);
+	return k.self < 0 ? 1 : keep(&k);
+}
 
-		if (poll(p, 2, -1) == -1 && errno != EINTR)
-			return 1;
-		if (p[1].revents != 0)
-			reap(&k);
-		if (p[0].revents != 0 && !hear(&k))
-			return see_off(&k);
+int
+keeper_run(struct slot_env *env, slot_worker_fn *worker)
+{
+	return start(env, worker);
+}
+
+int
+keeper_resume(int *memory, slot_worker_fn *worker)
+{
+	static struct slot_env env;
+	const char *why;
+	int rc = image_read(*memory, &env, &why);
+
+	fd_close(memory);
+	if (rc < 0) {
+		(void)fprintf(stderr, "banterd: --keeper: %s\n", why);
+		return SLOT_EXIT_REFUSED;
 	}
+	fault_role("keeper", env.slot);
+	FAULT(image_resumed);
+	return start(&env, worker);
 }

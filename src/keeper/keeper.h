@@ -5,6 +5,9 @@
  * clone(CLONE_FILES), reaps it and reports to the master, which decides when
  * the next one starts.  It never reads a client's byte.
  *
+ * Should it die, its worker ends with SLOT_EXIT_HANDOVER after it has cloned
+ * the next keeper, whose parent is the master.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef BANTER_KEEPER_KEEPER_H
@@ -17,24 +20,62 @@
 
 /* On keeper_ctl (SOCK_SEQPACKET), both directions. */
 enum keeper_message_type {
-	KEEPER_SPAWN = 1, /* master: clone a worker, generation given */
-	KEEPER_SPAWNED,   /* keeper: pid, generation */
+	KEEPER_SPAWN = 1, /* master: clone a worker, generation given.
+			   * KEEPER_WAIT: it waits for CTL_GO */
+	KEEPER_SPAWNED,   /* worker: its pid, generation; its first act */
 	KEEPER_DIED,      /* keeper: pid, generation, status as waitpid(2) */
-	KEEPER_FAILED     /* keeper: clone() failed, status is its errno */
+	KEEPER_FAILED,    /* keeper: clone() failed, status is its errno */
+	KEEPER_HERE,      /* keeper made by a worker: its own pid, generation of
+			   * that worker, which ends now and which the master
+			   * reaps; KEEPER_SPAWN is waited for */
+	KEEPER_EXEC,      /* master: make a keeper of another image.  The first
+			   * descriptor is the image, the second one that
+			   * keeper's line, then what the flags say.  Only
+			   * while there is no worker */
+	KEEPER_EXECED,    /* keeper-to-be, before its exec, on the old line: its
+			   * pid.  The master is its parent and reaps it; the
+			   * exit code is 127 when the exec has failed */
+	KEEPER_REFUSED,   /* keeper: KEEPER_EXEC cannot be done, status is the
+			   * errno */
+	KEEPER_ADOPT,     /* master, to a keeper of another image after CTL_GO:
+			   * env.arena_new is the arena from now on */
+	KEEPER_END /* master: kill the worker, if there is one, and end */
 };
+
+enum keeper_flag {
+	KEEPER_WAIT = 1,
+	KEEPER_ARENA = 2, /* a memfd for env.arena_new follows */
+	KEEPER_CONF = 4   /* a configuration follows, its generation given */
+};
+
+#define KEEPER_FDS 4 /* to a message, at most */
 
 struct keeper_message {
 	uint32_t type;
 	int32_t pid;
 	uint64_t generation;
 	int32_t status;
-	uint32_t spare;
+	uint32_t flags;
 };
 
-/* Run a keeper in this process.  All signals are blocked by the caller.  It
+/* Send a message with n descriptors; never waits.  0 or -errno. */
+int keeper_send(
+	int line, const struct keeper_message *m, const int *fds, unsigned n);
+
+/* Receive one; the descriptors are close-on-exec and the caller's, the others
+ * of fd are -1.  1; 0: the line has ended; -EAGAIN; -EPROTO; -errno. */
+int keeper_recv(int line, struct keeper_message *ret, int fd[KEEPER_FDS]);
+
+/* Run a keeper in this process, a child of env->master that holds no other
+ * descriptors than those of env.  All signals are blocked by the caller.  It
  * returns, with an exit code, only when the master is gone or has closed
  * keeper_ctl and no worker is left.  BANTER_TEST_FORK=1 in the environment
  * makes it fork() instead of clone(): for valgrind, and to compare the cost. */
 int keeper_run(struct slot_env *env, slot_worker_fn *worker);
+
+/* Run a keeper in this process, which another image's keeper has started with
+ * this memfd: its env and its log.  As keeper_run(); SLOT_EXIT_REFUSED: the
+ * memfd cannot be used, and stderr says why. */
+int keeper_resume(int *memory, slot_worker_fn *worker);
 
 #endif

@@ -23,6 +23,8 @@ static struct event_kind {
 		{ .what = "malformed events", .burst = 50 } },
 	[LOG_KICK] = { "kick", LOG_LEVEL_NOTICE,
 		{ .what = "kick events", .burst = 50 } },
+	[LOG_SUSPECT] = { "suspect", LOG_LEVEL_WARNING,
+		{ .what = "suspect events", .burst = 50 } },
 	[LOG_CLOSE] = { "close", LOG_LEVEL_INFO,
 		{ .what = "close events", .burst = 200 } },
 };
@@ -57,7 +59,9 @@ put_quoted(struct buf *b, const char *key, struct slice value)
 static void
 emit(enum log_level level, const struct buf *b)
 {
-	if (level == LOG_LEVEL_NOTICE)
+	if (level == LOG_LEVEL_WARNING)
+		log_warning("%.*s", (int)b->len, b->p);
+	else if (level == LOG_LEVEL_NOTICE)
 		log_notice("%.*s", (int)b->len, b->p);
 	else
 		log_info("%.*s", (int)b->len, b->p);

@@ -22,6 +22,7 @@ enum log_event_type {
 	LOG_FLOOD,     /* its input is slowed, or it is closed */
 	LOG_MALFORMED, /* closed: it spoke another protocol */
 	LOG_KICK,      /* closed by an administrator */
+	LOG_SUSPECT,   /* closed: what it sent has ended a worker */
 	LOG_CLOSE      /* ended: reason=, bytes_in=, bytes_out=, seconds= */
 };
 

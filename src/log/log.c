@@ -129,6 +129,47 @@ log_adopt(int *fd)
 	state.target = LOG_SINK_FILE;
 }
 
+void
+log_save(struct pack *p)
+{
+	pack_i64(p, state.sink.fd);
+	pack_u64(p, state.sink.kind);
+	pack_u64(p, (state.sink.own ? 1u : 0u) | (state.sink.poll ? 2u : 0u) |
+			    (state.sink.journal ? 4u : 0u) |
+			    (state.sink.torn ? 8u : 0u));
+	pack_u64(p, state.target);
+	pack_u64(p, state.level);
+	pack_u64(p, state.lost);
+	pack_str(p, state.path);
+	pack_str(p, state.name);
+}
+
+bool
+log_restore(struct unpack *u)
+{
+	int fd = (int)unpack_i64(u);
+	uint64_t kind = unpack_u64(u), flags = unpack_u64(u);
+	uint64_t target = unpack_u64(u), level = unpack_u64(u);
+
+	if (kind > SINK_SYSLOG || target > LOG_SINK_FILE ||
+		level > LOG_LEVEL_DEBUG)
+		return false;
+	state.sink = (struct sink){ .kind = (enum sink_kind)kind,
+		.fd = fd,
+		.own = flags & 1,
+		.poll = flags & 2,
+		.journal = flags & 4,
+		.torn = flags & 8 };
+	state.target = (enum log_sink)target;
+	state.level = (enum log_level)level;
+	state.lost = unpack_u64(u);
+	unpack_str(u, state.path, sizeof(state.path));
+	unpack_str(u, state.name, sizeof(state.name));
+	if (state.sink.own)
+		(void)fd_set_cloexec(fd, true);
+	return !u->bad;
+}
+
 static void
 put_time(struct buf *b)
 {

@@ -15,6 +15,7 @@
 #define BANTER_LOG_LOG_H
 
 #include "base/buf.h"
+#include "base/pack.h"
 #include "base/slice.h"
 
 #include <stdbool.h>
@@ -55,6 +56,12 @@ int log_reopen(void);
 /* The same in a worker, with the descriptor that the master sent; takes it.
  * What is no plain file is closed: stderr and syslog need no reopening. */
 void log_adopt(int *fd);
+
+/* For another image of this program, that finds the descriptor open: it goes on
+ * with the same sink, and keeps the descriptor to itself.  False: damaged, and
+ * nothing has changed. */
+void log_save(struct pack *p);
+bool log_restore(struct unpack *u);
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

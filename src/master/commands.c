@@ -21,7 +21,10 @@ static const struct {
 	{ "rooms", 3, commands_rooms },
 	{ "metrics", 1, commands_metrics },
 	{ "kick", WORDS_MAX, commands_kick },
+	{ "drain", 2, commands_drain },
+	{ "undrain", 2, commands_undrain },
 	{ "reload", 1, commands_reload },
+	{ "upgrade", 1, commands_upgrade },
 	{ "reopen", 1, commands_reopen },
 	{ "stop", 1, commands_stop },
 };
@@ -70,21 +73,20 @@ commands_handle(void *arg, struct control_request *r, struct slice line)
 	}
 	control_finish(r, CONTROL_USAGE,
 		"unknown verb; there are status, "
-		"clients, rooms, metrics, kick, reload, reopen and stop");
+		"clients, rooms, metrics, kick, drain, undrain, reload, "
+		"upgrade, reopen and "
+		"stop");
 }
 
 int
-commands_option(const struct words *words, unsigned *at, const char *name,
-	uint64_t *ret)
+commands_number(const struct words *words, unsigned at, uint64_t *ret)
 {
 	struct slice word;
 	size_t i;
 
-	if (!slice_eq_str(words->word[*at], name))
-		return 0;
-	if (*at + 1 >= words->n)
+	if (at >= words->n)
 		return -EINVAL;
-	word = words->word[*at + 1];
+	word = words->word[at];
 	if (word.len == 0 || word.len > 9)
 		return -EINVAL;
 	*ret = 0;
@@ -93,6 +95,17 @@ commands_option(const struct words *words, unsigned *at, const char *name,
 			return -EINVAL;
 		*ret = *ret * 10 + (uint64_t)(word.p[i] - '0');
 	}
+	return 0;
+}
+
+int
+commands_option(const struct words *words, unsigned *at, const char *name,
+	uint64_t *ret)
+{
+	if (!slice_eq_str(words->word[*at], name))
+		return 0;
+	if (commands_number(words, *at + 1, ret) < 0)
+		return -EINVAL;
 	*at += 2;
 	return 1;
 }
@@ -126,6 +139,12 @@ commands_slot_state(enum command_slot_state state)
 		return "backing off";
 	case COMMAND_SLOT_REFUSED:
 		return "refused";
+	case COMMAND_SLOT_DRAINING:
+		return "draining";
+	case COMMAND_SLOT_DRAINED:
+		return "drained";
+	case COMMAND_SLOT_GONE:
+		return "gone";
 	case COMMAND_SLOT_STOPPING:
 		return "stopping";
 	}

@@ -42,6 +42,15 @@ int commands_client_page(struct commands *commands, unsigned slot, uint64_t tag,
 /* The slot's worker has died or been replaced: no page comes from it. */
 void commands_slot_gone(struct commands *commands, unsigned slot);
 
+/* The request behind the arg of the upgrade's done, or NULL: it has left. */
+struct control_request *commands_asker(const void *arg);
+
+/* In the next image: this request has asked for the upgrade. */
+void commands_upgrade_wait(struct commands *commands,
+	struct control_request *request,
+	void (**ret_done)(void *, int, struct slice, const char *),
+	void **ret_arg);
+
 /* What the core provides to the verbs. */
 
 enum command_slot_state {
@@ -49,16 +58,23 @@ enum command_slot_state {
 	COMMAND_SLOT_READY,
 	COMMAND_SLOT_STOPPED, /* state T or t in /proc */
 	COMMAND_SLOT_HUNG,
-	COMMAND_SLOT_BACKOFF, /* waits before the next start */
-	COMMAND_SLOT_REFUSED, /* not started before a reload */
+	COMMAND_SLOT_BACKOFF,  /* waits before the next start */
+	COMMAND_SLOT_REFUSED,  /* not started before a reload */
+	COMMAND_SLOT_DRAINING, /* ready, for the clients that it has */
+	COMMAND_SLOT_DRAINED,
+	COMMAND_SLOT_GONE, /* there are fewer now; its counters stay */
 	COMMAND_SLOT_STOPPING
 };
+
+/* In the order of enum slot_death. */
+#define COMMAND_DEATHS 5
 
 struct command_slot {
 	enum command_slot_state state;
 	pid_t keeper, worker; /* 0: none */
 	uint64_t generation;
 	uint64_t deaths;
+	uint64_t deaths_by[COMMAND_DEATHS];
 	uint64_t since_ms; /* wall clock: this worker's start; 0: none */
 	const struct slot_page *page; /* borrowed; NULL before it exists */
 };
@@ -67,7 +83,9 @@ struct command_status {
 	uint64_t since_ms; /* wall clock: this daemon's start */
 	uint64_t conf_generation;
 	uint64_t reloads, reloads_failed;
-	unsigned n_slots;
+	uint64_t upgrades, upgrades_failed;
+	unsigned n_slots;    /* the highest number that there ever was */
+	unsigned n_workers;  /* slots that are not gone */
 	const char *pending; /* keys that wait for a restart, joined by ", ";
 			      * "" for none; borrowed */
 };
@@ -94,8 +112,23 @@ int master_slot_ctl(struct master *master, unsigned slot, unsigned ctl_type,
 typedef void master_reload_fn(void *arg, int rc, struct slice report);
 void master_reload(struct master *master, master_reload_fn *done, void *arg);
 
+/* Upgrade to the installed program.  done is called once: rc 0, or -errno and
+ * why.  report has a line "SLOT RESULT" for each slot that it came to; it may
+ * be empty.  When it gets so far, it is the next image that calls: see
+ * commands_upgrade_wait(). */
+typedef void master_upgrade_fn(
+	void *arg, int rc, struct slice report, const char *why);
+void master_upgrade(struct master *master, master_upgrade_fn *done, void *arg);
+
 /* 0, or -errno when a log file could not be opened: the old one stays. */
 int master_reopen(struct master *master);
+
+/* Give the slot no new clients, and end it with its last one.  0, -ENOENT: it
+ * is none of those configured, -EALREADY, -EPERM: it is the last live one,
+ * -EBUSY: the server starts or stops. */
+int master_drain(struct master *master, unsigned slot);
+/* Take it back.  0, -ENOENT, -EALREADY: nobody has drained it, -EBUSY. */
+int master_undrain(struct master *master, unsigned slot);
 
 /* As SIGTERM. */
 void master_stop(struct master *master);

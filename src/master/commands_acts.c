@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/version.h"
 #include "bus/ctl.h"
 #include "log/log.h"
 #include "master/commands_private.h"
@@ -176,6 +177,144 @@ commands_reload(struct commands *c, struct control_request *r,
 	w->held = true;
 	commands_log(r, "reload");
 	master_reload(c->master, reload_done, w);
+}
+
+/* "3 upgraded" */
+static void
+show_slots(struct control_request *r, struct slice report)
+{
+	control_table(r, "worker\tresult");
+	while (report.len > 0) {
+		const char *end = memchr(report.p, '\n', report.len);
+		size_t len = end ? (size_t)(end - report.p) : report.len;
+		const char *blank = memchr(report.p, ' ', len);
+		size_t key = blank ? (size_t)(blank - report.p) : len;
+
+		control_row(r);
+		control_value(r, slice_of(report.p, key));
+		control_value(r, slice_skip(slice_of(report.p, len), key + 1));
+		control_row_end(r);
+		report = slice_skip(report, len + 1);
+	}
+}
+
+static void
+upgrade_done(void *arg, int rc, struct slice report, const char *why)
+{
+	struct control_request *r = waiter_end(arg);
+
+	if (!r)
+		return;
+	if (report.len > 0)
+		show_slots(r, report);
+	if (rc < 0)
+		control_finish(r, CONTROL_REFUSED, "%s", why);
+	else
+		control_finish(
+			r, CONTROL_DONE, "upgraded to %s", BANTER_VERSION);
+}
+
+struct control_request *
+commands_asker(const void *arg)
+{
+	const struct waiter *w = arg;
+
+	return w->request;
+}
+
+void
+commands_upgrade_wait(struct commands *c, struct control_request *r,
+	void (**ret_done)(void *, int, struct slice, const char *),
+	void **ret_arg)
+{
+	struct waiter *w = waiter_new(c, r);
+
+	w->held = true;
+	*ret_done = upgrade_done;
+	*ret_arg = w;
+}
+
+void
+commands_upgrade(struct commands *c, struct control_request *r,
+	const struct words *words)
+{
+	master_upgrade_fn *done;
+	void *w;
+
+	(void)words;
+	commands_log(r, "upgrade");
+	commands_upgrade_wait(c, r, &done, &w);
+	master_upgrade(c->master, done, w);
+}
+
+/* Why master_drain() or master_undrain() did not. */
+static void
+not_drained(struct control_request *r, unsigned slot, int rc)
+{
+	switch (rc) {
+	case -ENOENT:
+		control_finish(r, CONTROL_REFUSED,
+			"there is no worker %u, or not for long", slot);
+		break;
+	case -EALREADY:
+		control_finish(r, CONTROL_REFUSED,
+			"worker %u is as you want it already", slot);
+		break;
+	case -EPERM:
+		control_finish(r, CONTROL_REFUSED,
+			"worker %u is the last one that takes new clients",
+			slot);
+		break;
+	default:
+		control_finish(r, CONTROL_REFUSED,
+			"the server is starting or stopping");
+		break;
+	}
+}
+
+void
+commands_drain(struct commands *c, struct control_request *r,
+	const struct words *words)
+{
+	uint64_t slot;
+	int rc;
+
+	if (commands_number(words, 1, &slot) < 0) {
+		control_finish(r, CONTROL_USAGE, "drain: SLOT");
+		return;
+	}
+	rc = master_drain(c->master, (unsigned)slot);
+	if (rc < 0) {
+		not_drained(r, (unsigned)slot, rc);
+		return;
+	}
+	commands_log(r, "drain");
+	control_finish(r, CONTROL_DONE,
+		"worker %u gets no new clients; it ends with the last of its "
+		"%u",
+		(unsigned)slot,
+		hub_clients(master_hub(c->master), (unsigned)slot));
+}
+
+void
+commands_undrain(struct commands *c, struct control_request *r,
+	const struct words *words)
+{
+	uint64_t slot;
+	int rc;
+
+	if (commands_number(words, 1, &slot) < 0) {
+		control_finish(r, CONTROL_USAGE, "undrain: SLOT");
+		return;
+	}
+	rc = master_undrain(c->master, (unsigned)slot);
+	if (rc < 0) {
+		not_drained(r, (unsigned)slot, rc);
+		return;
+	}
+	commands_log(r, "undrain");
+	control_finish(r, CONTROL_DONE, "worker %u gets new clients again",
+		(unsigned)slot);
 }
 
 void

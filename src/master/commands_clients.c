@@ -312,7 +312,9 @@ choose_slots(struct clients_ask *a, uint64_t only)
 
 	for (i = 0; i < a->n_slots; i++) {
 		if ((only != 0 && only != i + 1) ||
-			!master_slot_status(a->commands->master, i + 1, &s))
+			!master_slot_status(a->commands->master, i + 1, &s) ||
+			s.state == COMMAND_SLOT_GONE ||
+			s.state == COMMAND_SLOT_DRAINED)
 			a->slot[i].state = ASK_DONE;
 		else if (s.worker <= 0 || s.state == COMMAND_SLOT_STOPPED)
 			a->slot[i].state = ASK_SILENT;

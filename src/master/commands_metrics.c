@@ -48,13 +48,13 @@ metrics_of_daemon(struct commands *c, struct control_request *r)
 static void
 metrics_of_slots(struct control_request *r, const struct figures_table *t)
 {
-	unsigned i, slot;
+	unsigned i, at;
 
 	for (i = 0; figures_slot[i].name; i++) {
 		metric_head(r, &figures_slot[i]);
-		for (slot = 1; slot <= t->n_slots; slot++)
-			metric_slot(r, &figures_slot[i], slot,
-				t->value[slot - 1][i]);
+		for (at = 0; at < t->n_slots; at++)
+			metric_slot(r, &figures_slot[i], t->slot[at],
+				t->value[at][i]);
 	}
 }
 

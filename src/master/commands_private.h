@@ -27,8 +27,11 @@ typedef void commands_verb_fn(struct commands *c, struct control_request *r,
 	const struct words *words);
 
 commands_verb_fn commands_status, commands_metrics, commands_clients,
-	commands_rooms, commands_kick, commands_reload, commands_reopen,
-	commands_stop;
+	commands_rooms, commands_kick, commands_reload, commands_upgrade,
+	commands_reopen, commands_stop, commands_drain, commands_undrain;
+
+/* The number that words->word[at] is: 0, or -EINVAL. */
+int commands_number(const struct words *words, unsigned at, uint64_t *ret);
 
 /* "--NAME N" at words->word[*at]: 1: taken, *at moved on; 0: it is something
  * else; -EINVAL: N is no number. */

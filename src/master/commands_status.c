@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* More slots than this are shown as their sum; metrics has each. */
@@ -53,6 +54,17 @@ put_pid(struct control_request *r, pid_t pid)
 		control_value(r, SLICE_LIT(""));
 }
 
+/* A new worker writes it while we read: the last byte stays NUL. */
+static void
+put_version(struct control_request *r, const struct slot_page *page)
+{
+	char text[SLOT_VERSION_LEN] = "";
+
+	if (page)
+		memcpy(text, page->version, sizeof text - 1);
+	control_value(r, slice_str(text));
+}
+
 static void
 show_slot(struct control_request *r, unsigned slot,
 	const struct command_slot *s, const uint64_t *value)
@@ -71,6 +83,7 @@ show_slot(struct control_request *r, unsigned slot,
 	control_number(r, value[FIGURE_PENDING]);
 	control_number(r, value[FIGURE_BEHIND]);
 	control_number(r, s->deaths);
+	put_version(r, s->page);
 	control_row_end(r);
 }
 
@@ -83,17 +96,40 @@ show_slots(struct commands *c, struct control_request *r,
 
 	control_table(r,
 		"slot\tkeeper\tworker\tgeneration\tstate\tsince\tclients\t"
-		"quota\tpending\tbehind\tdeaths");
+		"quota\tpending\tbehind\tdeaths\tversion");
 	for (i = 0; i < t->n_slots; i++)
-		if (master_slot_status(c->master, i + 1, &s))
-			show_slot(r, i + 1, &s, t->value[i]);
+		if (master_slot_status(c->master, t->slot[i], &s))
+			show_slot(r, t->slot[i], &s, t->value[i]);
+}
+
+/* What the slot's clients have come through. */
+static void
+show_deaths(struct control_request *r, const struct figures_table *t)
+{
+	control_table(r,
+		"of_slot\tdeaths\tkilled\tcrashed\thung\tbroke\texited\t"
+		"takeovers\tlast_us\tsuspects\tskipped");
+	for (unsigned i = 0; i < t->n_slots; i++) {
+		const uint64_t *v = t->value[i];
+
+		control_row(r);
+		control_number(r, i + 1);
+		control_number(r, v[FIGURE_DEATHS]);
+		for (unsigned by = 0; by < COMMAND_DEATHS; by++)
+			control_number(r, v[FIGURE_DEATHS_BY + by]);
+		control_number(r, figures_counter(v, "takeovers"));
+		control_number(r, v[FIGURE_TAKEOVER]);
+		control_number(r, figures_counter(v, "suspects_closed"));
+		control_number(r, figures_counter(v, "frames_skipped"));
+		control_row_end(r);
+	}
 }
 
 static void
 show_counter(struct control_request *r, const struct figures_table *t,
 	unsigned n_columns, unsigned at)
 {
-	uint64_t sum = 0;
+	uint64_t sum = t->gone[at];
 	unsigned i;
 
 	for (i = 0; i < t->n_slots; i++)
@@ -116,7 +152,7 @@ show_counters(struct control_request *r, const struct figures_table *t)
 
 	buf_str(&head, "counter\ttotal");
 	for (i = 0; i < n_columns; i++)
-		buf_printf(&head, "\t%u", i + 1);
+		buf_printf(&head, "\t%u", t->slot[i]);
 	mem[head.len] = '\0';
 	control_table(r, mem);
 	for (i = FIGURE_COUNTERS; figures_slot[i].name; i++)
@@ -132,6 +168,7 @@ commands_status(struct commands *c, struct control_request *r,
 	(void)words;
 	show_daemon(c, r);
 	show_slots(c, r, t);
+	show_deaths(r, t);
 	show_counters(r, t);
 	control_finish(r, CONTROL_DONE, "%s", "");
 }

@@ -7,15 +7,12 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "master/control.h"
+#include "master/control_private.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/must.h"
 #include "base/xalloc.h"
-#include "master/control_out.h"
-#include "master/control_socket.h"
-#include "master/loop.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -27,38 +24,6 @@
 
 /* Out of descriptors: accepting is tried again after this time. */
 #define ACCEPT_PAUSE_MS 1000
-
-enum state {
-	READING,
-	WAITING,
-	WRITING
-};
-
-struct control_request {
-	struct control *control;
-	struct control_request *next, **link;
-	enum state state;
-	int fd;
-	uint32_t events; /* that the loop watches for */
-	struct loop_timer timer;
-	char line[CONTROL_LINE_MAX];
-	size_t line_len;
-	struct control_out out;
-	control_cancel_fn *cancel;
-	void *cancel_arg;
-	control_drain_fn *drain;
-	void *drain_arg;
-};
-
-struct control {
-	struct loop *loop;
-	struct control_socket socket;
-	struct loop_timer pause;
-	control_handler_fn *handler;
-	void *arg;
-	struct control_request *requests;
-	unsigned n_requests;
-};
 
 static void
 listen_again(void *arg)
@@ -114,8 +79,8 @@ wait_for(struct control_request *r, uint32_t events)
 }
 
 /* Time runs while we wait for the peer, not while it waits for us. */
-static void
-watch(struct control_request *r, bool progress)
+void
+control_watch(struct control_request *r, bool progress)
 {
 	bool pending = control_out_pending(&r->out) > 0 || r->drain ||
 		       r->state == WRITING;
@@ -134,7 +99,7 @@ hand_over(struct control_request *r, size_t len)
 {
 	r->state = WAITING;
 	loop_timer_clear(&r->timer);
-	watch(r, false);
+	control_watch(r, false);
 	r->control->handler(r->control->arg, r, slice_of(r->line, len));
 }
 
@@ -171,7 +136,7 @@ call_drain(struct control_request *r)
 	if (!drain || control_out_pending(&r->out) >= CONTROL_OUT_LOW)
 		return;
 	r->drain = NULL;
-	watch(r, false);
+	control_watch(r, false);
 	drain(r->drain_arg);
 }
 
@@ -190,7 +155,7 @@ write_some(struct control_request *r)
 		request_free(r);
 		return;
 	}
-	watch(r, n > 0);
+	control_watch(r, n > 0);
 	call_drain(r);
 }
 
@@ -209,8 +174,8 @@ on_event(void *arg, uint32_t events)
 		write_some(r);
 }
 
-static void
-take_in(struct control *c, int fd)
+struct control_request *
+control_take_in(struct control *c, int fd)
 {
 	struct control_request *r = xcalloc(1, sizeof(*r));
 
@@ -220,7 +185,7 @@ take_in(struct control *c, int fd)
 	if (loop_add(c->loop, fd, EPOLLIN, on_event, r) < 0) {
 		fd_close(&r->fd);
 		free(r);
-		return;
+		return NULL;
 	}
 	r->next = c->requests;
 	r->link = &c->requests;
@@ -228,13 +193,14 @@ take_in(struct control *c, int fd)
 		r->next->link = &r->next;
 	c->requests = r;
 	c->n_requests++;
-	watch(r, true);
+	return r;
 }
 
-static void
-on_accept(void *arg, uint32_t events)
+void
+control_accept(void *arg, uint32_t events)
 {
 	struct control *c = arg;
+	struct control_request *r;
 	int fd =
 		accept4(c->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
@@ -247,7 +213,9 @@ on_accept(void *arg, uint32_t events)
 	}
 	if (fd == -1)
 		return;
-	take_in(c, fd);
+	r = control_take_in(c, fd);
+	if (r)
+		control_watch(r, true);
 	if (c->n_requests == CONTROL_CONNECTIONS)
 		(void)loop_mod(c->loop, c->socket.fd, 0);
 }
@@ -260,7 +228,7 @@ control_open(struct loop *loop, const char *path, gid_t gid,
 	int rc = control_socket_open(&c->socket, path, gid);
 
 	if (rc == 0)
-		rc = loop_add(loop, c->socket.fd, EPOLLIN, on_accept, c);
+		rc = loop_add(loop, c->socket.fd, EPOLLIN, control_accept, c);
 	if (rc < 0) {
 		control_socket_close(&c->socket);
 		free(c);
@@ -309,7 +277,7 @@ control_on_drain(struct control_request *r, control_drain_fn *fn, void *arg)
 	must(r->state == WAITING);
 	r->drain = fn;
 	r->drain_arg = arg;
-	watch(r, false);
+	control_watch(r, false);
 }
 
 size_t
@@ -336,7 +304,7 @@ control_table(struct control_request *r, const char *columns)
 	control_out_add(&r->out, SLICE_LIT("="));
 	control_out_add(&r->out, slice_str(columns));
 	control_out_add(&r->out, SLICE_LIT("\n"));
-	watch(r, false);
+	control_watch(r, false);
 }
 
 void
@@ -375,7 +343,7 @@ void
 control_row_end(struct control_request *r)
 {
 	control_out_add(&r->out, SLICE_LIT("\n"));
-	watch(r, false);
+	control_watch(r, false);
 }
 
 static void
@@ -413,5 +381,5 @@ control_finish(
 			"the answer was too long and is cut");
 	else
 		put_end(&r->out, code, message);
-	watch(r, true);
+	control_watch(r, true);
 }

@@ -17,6 +17,7 @@
 #define BANTER_MASTER_CONTROL_H
 
 #include "base/slice.h"
+#include "master/keep.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -51,6 +52,16 @@ typedef void control_handler_fn(
  * -EEXIST: it is no socket; -EPERM: the group is not ours to give; -errno. */
 int control_open(struct loop *loop, const char *path, gid_t gid,
 	control_handler_fn *handler, void *arg, struct control **ret);
+
+/* For the next image of the master.  Requests that wait are answered with
+ * `busy` but for `asker` (may be NULL), which goes on waiting there.  Restored,
+ * *ret_asker is that one, or NULL; false: damaged.  busy NULL: this is for a
+ * rehearsal, and none is answered. */
+void control_save(struct control *control, struct control_request *asker,
+	const char *busy, struct keep *k);
+bool control_restore(struct loop *loop, control_handler_fn *handler, void *arg,
+	struct kept *k, struct control **ret,
+	struct control_request **ret_asker);
 
 /* Requests that wait are cancelled, of answers that are finished as much is
  * sent as the socket takes, and its file is removed when it is still ours. */

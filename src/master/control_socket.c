@@ -112,3 +112,22 @@ control_socket_close(struct control_socket *s)
 	s->ino = 0;
 	fd_close(&s->fd);
 }
+
+void
+control_socket_save(const struct control_socket *s, struct keep *k)
+{
+	keep_fd(k, s->fd);
+	pack_u64(&k->pack, s->dev);
+	pack_u64(&k->pack, s->ino);
+	pack_str(&k->pack, s->at.sun_path);
+}
+
+void
+control_socket_restore(struct control_socket *s, struct kept *k)
+{
+	*s = (struct control_socket){ .fd = kept_fd(k) };
+	s->dev = (dev_t)unpack_u64(&k->u);
+	s->ino = (ino_t)unpack_u64(&k->u);
+	s->at.sun_family = AF_UNIX;
+	unpack_str(&k->u, s->at.sun_path, sizeof(s->at.sun_path));
+}

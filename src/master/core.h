@@ -25,13 +25,32 @@
 struct control;
 struct hub;
 struct reload;
+struct upgrade;
 
 enum slot_phase {
 	SLOT_DOWN,    /* no keeper: none yet, or waiting for its worker's end */
 	SLOT_WAITING, /* before the next start */
 	SLOT_STARTING, /* asked for, or not yet READY */
 	SLOT_READY,
-	SLOT_REFUSED /* exit code 78: not started before a reload */
+	SLOT_REFUSED, /* exit code 78: not started before a reload */
+	SLOT_DRAINED  /* its last client has left, or it never had any: no
+		       * worker, and the keeper is ending or gone */
+};
+
+/* Why a slot gets no new clients and ends with its last one; bits. */
+enum slot_drain {
+	DRAIN_SURPLUS = 1, /* `workers` is less than its number */
+	DRAIN_BY_HAND = 2  /* banterctl drain */
+};
+
+/* Why a worker died. */
+enum slot_death {
+	SLOT_DEATH_KILLED,  /* SIGKILL that we did not send: the OOM killer? */
+	SLOT_DEATH_CRASHED, /* SIGSEGV and the like */
+	SLOT_DEATH_HUNG,    /* we ended it */
+	SLOT_DEATH_BROKE,   /* it broke a protocol, and we killed it */
+	SLOT_DEATH_EXITED,
+	SLOT_DEATHS
 };
 
 /* What could not be sent because the worker does not read; bits. */
@@ -41,7 +60,8 @@ enum link_pending {
 	LINK_LOG = 4,
 	LINK_QUOTA = 8,
 	LINK_RECALL = 16,
-	LINK_STOP = 32
+	LINK_STOP = 32,
+	LINK_DRAIN = 64
 };
 
 struct slot {
@@ -57,20 +77,39 @@ struct slot {
 	struct slot_page *page;
 
 	pid_t keeper, worker;
+	pid_t leaving_keeper; /* of the image before: ends by itself */
+	uint32_t arena_version;
 	int worker_pidfd;
 	enum slot_phase phase;
 	uint64_t generation, deaths;
-	uint64_t since_ms; /* wall clock: this worker's start */
+	uint64_t deaths_by[SLOT_DEATHS];
+	uint64_t violation_ms; /* of the latest one; 0: never */
+	bool giving_up;        /* keeper and arena go with the worker */
+	uint64_t since_ms;     /* wall clock: this worker's start */
 	bool failed_first; /* died before READY in this start of the daemon */
 	struct backoff backoff;
 	struct loop_timer respawn, resync;
 	uint64_t resync_tag; /* latest generation sent to this worker */
+
+	unsigned drain; /* enum slot_drain; drain.h */
+	bool served;    /* this arena has had a worker that was READY */
+	bool retiring;  /* the worker was told to end if it has no client */
+	bool unshared;  /* the arena lacks shared listeners */
 
 	uint64_t alive_ms; /* monotonic: started, or seen running again */
 	bool stopped;      /* state T or t */
 	bool late;         /* misses heart-beats */
 	uint64_t abort_ms; /* SIGABRT was sent then; 0: not */
 	bool killed;       /* SIGKILL was sent */
+
+	/* orphan.h */
+	bool orphaned;      /* from the first sign of the keeper's death on */
+	bool line_ended;    /* nobody holds the other end of keeper_ctl */
+	pid_t old_keeper;   /* dead, not reaped; keeper is the new one, or 0 */
+	uint64_t orphan_ms; /* deadline */
+	bool end_known;     /* of the worker, with what follows */
+	int end_status;
+	bool end_ready;
 };
 
 enum stop_phase {
@@ -86,6 +125,10 @@ struct master {
 	char *conf_path; /* absolute */
 	const struct conf *conf, *boot;
 	int conf_fd;
+	int boot_fd;    /* of boot, when that is another than conf; -1 */
+	bool conf_anew; /* conf was read from the file by an upgrade: older
+			 * workers cannot read its memory */
+	char *binary;   /* path of the installed program */
 	uint64_t conf_generation, last_tag;
 	char pending[2048]; /* keys, for people */
 	uint64_t since_ms;
@@ -102,8 +145,11 @@ struct master {
 	struct loop_timer leaving;
 	struct reload *reload;
 	uint64_t reloads, reloads_failed;
-	unsigned n_slots;
-	struct slot *slot; /* [n_slots] */
+	struct upgrade *upgrade;
+	uint64_t upgrades, upgrades_failed;
+	unsigned n_slots;  /* most that there ever were: see resize.h */
+	unsigned n_wanted; /* as configured; the others drain */
+	struct slot *slot; /* [CONF_WORKERS_MAX]: they never move */
 	struct quota quota;
 	struct loop_timer quota_timer;
 	uint64_t steered; /* mask in force */
@@ -117,6 +163,9 @@ struct master {
 	struct loop_timer stop_timer;
 	int exit_code;
 };
+
+/* master.c: run the loop until it is stopped, and end; the exit code. */
+int master_serve(struct master *m);
 
 /* ready.c: start-up is over, or has failed. */
 void ready_check(struct master *m);
@@ -138,5 +187,7 @@ void share_want(struct slot *s);
 bool share_kept(struct slot *s, uint64_t kept);
 void share_ready(struct slot *s);
 void share_away(struct slot *s);
+void share_grow(struct master *m, unsigned n_slots);
+void share_drain(struct slot *s, bool drains);
 
 #endif

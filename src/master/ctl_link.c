@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/ctl_link.h"
 
+#include "base/fault.h"
+#include "bus/wire.h"
 #include "log/log.h"
 #include "master/reload.h"
 #include "master/slot.h"
 #include "master/supervise.h"
+#include "msg/session_id.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -16,6 +20,10 @@ int
 ctl_link_try(struct slot *s, enum ctl_type type, uint64_t tag, const void *body,
 	size_t len, int fd)
 {
+	int error = FAULT_ERR(link_send);
+
+	if (error != 0)
+		return -error;
 	return s->ctl < 0 ? -EPIPE : ctl_send(s->ctl, type, tag, body, len, fd);
 }
 
@@ -55,6 +63,8 @@ send_one(struct slot *s, enum link_pending what)
 		return send_number(s, CTL_RECALL, q->ask);
 	case LINK_STOP:
 		return send_number(s, CTL_STOP, s->stop_ms);
+	case LINK_DRAIN:
+		return send_number(s, CTL_DRAIN, s->retiring);
 	}
 	return 0;
 }
@@ -72,7 +82,7 @@ want_write(struct slot *s, bool on)
 static void
 send_pending(struct slot *s)
 {
-	for (unsigned bit = LINK_ABORT; bit <= LINK_STOP; bit <<= 1) {
+	for (unsigned bit = LINK_ABORT; bit <= LINK_DRAIN; bit <<= 1) {
 		int rc;
 
 		if (!(s->pending & bit))
@@ -103,7 +113,7 @@ violation(struct slot *s, unsigned type, const char *what)
 	log_error("worker %u (pid %d) broke the ctl protocol: message %u: %s; "
 		  "killing it",
 		s->number, (int)s->worker, type, what);
-	supervise_kill(s);
+	supervise_violation(s);
 }
 
 static bool
@@ -127,6 +137,37 @@ listener_done(struct slot *s, struct slice body)
 		return false;
 	memcpy(&l, body.p, sizeof l);
 	return listeners_done(&s->m->listeners, s->number, l.address);
+}
+
+/* The frame is told to the other slots, and who brought it about is closed. */
+static bool
+poisoned(struct slot *s, struct slice body)
+{
+	static const char why[] = "your message could not be shown";
+	char kick[sizeof(struct ctl_number) + sizeof why];
+	struct ctl_number origin;
+	struct ctl_frame f;
+
+	if (body.len != sizeof f)
+		return false;
+	memcpy(&f, body.p, sizeof f);
+	log_error("worker %u: a frame of type %u, sequence %" PRIu64
+		  " of room %u, from session %" PRIx64
+		  ", has ended it twice and is skipped",
+		s->number, f.type, f.sequence, f.room, f.sender);
+	for (unsigned i = 0; i < s->m->n_slots; i++)
+		if (&s->m->slot[i] != s)
+			(void)ctl_link_try(
+				&s->m->slot[i], CTL_SKIP, 0, &f, sizeof f, -1);
+	/* Of an answer or a private message it is the receiver. */
+	if (f.type < BUS_JOIN_EVENT && f.type != BUS_SAY)
+		return true;
+	origin.n = f.sender;
+	memcpy(kick, &origin, sizeof origin);
+	memcpy(kick + sizeof origin, why, sizeof why - 1);
+	(void)master_slot_ctl(s->m, session_id_slot(f.sender), CTL_KICK, 0,
+		kick, sizeof kick - 1);
+	return true;
 }
 
 /* False: the message is wrong, or wrong now. */
@@ -155,6 +196,8 @@ dispatch(struct slot *s, const struct ctl_head *h, struct slice body)
 			       s->m->commands, s->number, h->tag, body) == 0;
 	case CTL_LISTENER_DONE:
 		return listener_done(s, body);
+	case CTL_POISONED:
+		return poisoned(s, body);
 	default:
 		return false;
 	}
@@ -169,8 +212,10 @@ ctl_link_read(struct slot *s)
 	int fd = -1;
 
 	for (unsigned i = 0; i < MESSAGES_PER_TURN && s->ctl >= 0; i++) {
-		int rc = ctl_recv(s->ctl, mem, false, &h, &body, &fd);
+		int rc = -FAULT_ERR(link_recv);
 
+		if (rc == 0)
+			rc = ctl_recv(s->ctl, mem, false, &h, &body, &fd);
 		if (rc == -EAGAIN || rc == -EINTR || s->killed)
 			return;
 		if (rc == 0) {

@@ -15,6 +15,8 @@ const struct figure figures_daemon[] = {
 	{ "configuration", "Generation of the configuration", false },
 	{ "reloads", "Reloads that were applied", true },
 	{ "reloads_failed", "Reloads that were refused", true },
+	{ "upgrades", "Upgrades that were completed", true },
+	{ "upgrades_failed", "Upgrades that were refused or went back", true },
 	{ "messages", "Messages sequenced", true },
 	{ "relay_log_used", "Bytes of the relay log that a slot still needs",
 		false },
@@ -47,8 +49,21 @@ const struct figure figures_slot[] = {
 	[FIGURE_GENERATION] = { "worker_generation",
 		"Workers started in the slot", false },
 	[FIGURE_UP] = { "worker_up", "1 when the worker is ready", false },
+	[FIGURE_TAKEOVER] = { "worker_takeover_us",
+		"Microseconds of the latest takeover, from the death as the "
+		"keeper saw it to the first turn",
+		false },
 	[FIGURE_DEATHS] = { "worker_deaths", "Workers of the slot that died",
 		true },
+	[FIGURE_DEATHS_BY] = { "worker_deaths_killed",
+		"Workers that somebody else killed by SIGKILL", true },
+	{ "worker_deaths_crashed", "Workers that crashed", true },
+	{ "worker_deaths_hung", "Workers that were ended because they hung",
+		true },
+	{ "worker_deaths_broke",
+		"Workers that were killed because they broke a protocol",
+		true },
+	{ "worker_deaths_exited", "Workers that ended by themselves", true },
 	SLOT_COUNTERS(SLOT_COUNTER){ NULL, NULL, false },
 };
 #undef SLOT_COUNTER
@@ -72,10 +87,12 @@ figures_of_daemon(struct master *master, uint64_t ret[FIGURES_MAX])
 	ret[n++] = hub_clients(hub, 0);
 	ret[n++] = master_conf(master)->max_clients;
 	ret[n++] = hub_rooms(hub);
-	ret[n++] = status.n_slots;
+	ret[n++] = status.n_workers;
 	ret[n++] = status.conf_generation;
 	ret[n++] = status.reloads;
 	ret[n++] = status.reloads_failed;
+	ret[n++] = status.upgrades;
+	ret[n++] = status.upgrades_failed;
 	ret[n++] = s.messages;
 	ret[n++] = s.log_bytes;
 	ret[n++] = s.log_size;
@@ -97,7 +114,8 @@ read_word(const uint64_t *word)
 	return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
-static void
+/* False: the slot is gone. */
+static bool
 read_slot(struct master *master, unsigned slot, uint64_t *ret)
 {
 	static const struct slot_page empty;
@@ -107,7 +125,7 @@ read_slot(struct master *master, unsigned slot, uint64_t *ret)
 
 	memset(ret, 0, FIGURES_MAX * sizeof(*ret));
 	if (!master_slot_status(master, slot, &s))
-		return;
+		return true;
 	if (s.page)
 		page = s.page;
 	ret[FIGURE_CLIENTS] = read_word(&page->clients);
@@ -117,11 +135,24 @@ read_slot(struct master *master, unsigned slot, uint64_t *ret)
 	ret[FIGURE_FULL] = read_word(&page->full);
 	ret[FIGURE_BEHIND] = hub_slot_behind(master_hub(master), slot);
 	ret[FIGURE_GENERATION] = s.generation;
-	ret[FIGURE_UP] = s.state == COMMAND_SLOT_READY;
+	ret[FIGURE_UP] = s.state == COMMAND_SLOT_READY ||
+			 s.state == COMMAND_SLOT_DRAINING;
+	ret[FIGURE_TAKEOVER] = read_word(&page->takeover_us);
 	ret[FIGURE_DEATHS] = s.deaths;
+	memcpy(ret + FIGURE_DEATHS_BY, s.deaths_by, sizeof s.deaths_by);
 #define READ_COUNTER(name, help) ret[n++] = read_word(&page->name);
 	SLOT_COUNTERS(READ_COUNTER)
 #undef READ_COUNTER
+	return s.state != COMMAND_SLOT_GONE;
+}
+
+static void
+add_gone(struct figures_table *t, const uint64_t value[FIGURES_MAX])
+{
+	unsigned n;
+
+	for (n = FIGURE_COUNTERS; n < FIGURES_MAX; n++)
+		t->gone[n] += value[n];
 }
 
 const struct figures_table *
@@ -132,9 +163,24 @@ figures_of_slots(struct master *master)
 	unsigned i;
 
 	master_status(master, &status);
-	table.n_slots = status.n_slots < CONF_WORKERS_MAX ? status.n_slots
-							  : CONF_WORKERS_MAX;
-	for (i = 0; i < table.n_slots; i++)
-		read_slot(master, i + 1, table.value[i]);
+	table.n_slots = 0;
+	memset(table.gone, 0, sizeof(table.gone));
+	for (i = 1; i <= status.n_slots && i <= CONF_WORKERS_MAX; i++) {
+		table.slot[table.n_slots] = i;
+		if (read_slot(master, i, table.value[table.n_slots]))
+			table.n_slots++;
+		else
+			add_gone(&table, table.value[table.n_slots]);
+	}
 	return &table;
+}
+
+uint64_t
+figures_counter(const uint64_t *value, const char *name)
+{
+	unsigned i = FIGURE_COUNTERS;
+
+	while (figures_slot[i].name && strcmp(figures_slot[i].name, name) != 0)
+		i++;
+	return figures_slot[i].name ? value[i] : 0;
 }

@@ -35,18 +35,26 @@ enum {
 	FIGURE_BEHIND,
 	FIGURE_GENERATION,
 	FIGURE_UP,
+	FIGURE_TAKEOVER,
 	FIGURE_DEATHS,
-	FIGURE_COUNTERS
+	FIGURE_DEATHS_BY, /* five of them, in the order of enum slot_death */
+	FIGURE_COUNTERS = FIGURE_DEATHS_BY + 5
 };
 
 /* Values in the order of figures_daemon; the number of them. */
 unsigned figures_of_daemon(struct master *master, uint64_t ret[FIGURES_MAX]);
 
-/* value[slot - 1][n] is figures_slot[n]; zeros before a slot has a page. */
+/* value[i][n] is figures_slot[n] of slot number slot[i]; zeros before a slot
+ * has a page. */
 struct figures_table {
 	unsigned n_slots;
+	unsigned slot[CONF_WORKERS_MAX];
 	uint64_t value[CONF_WORKERS_MAX][FIGURES_MAX];
+	uint64_t gone[FIGURES_MAX]; /* counters of slots that are gone: sums */
 };
+
+/* One of a slot's values, by the name of its counter. */
+uint64_t figures_counter(const uint64_t *value, const char *name);
 
 /* Valid until the next call. */
 const struct figures_table *figures_of_slots(struct master *master);

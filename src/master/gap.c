@@ -41,12 +41,12 @@ find_count(struct gap *g, uint32_t room, uint64_t session)
 }
 
 static void
-count_one(struct gap *g, uint32_t room, uint64_t session)
+count_more(struct gap *g, uint32_t room, uint64_t session, uint64_t n)
 {
 	struct gap_count *c = find_count(g, room, session);
 
 	if (c) {
-		c->number++;
+		c->number += n;
 		return;
 	}
 	if (g->n_counts == g->cap_counts) {
@@ -54,7 +54,13 @@ count_one(struct gap *g, uint32_t room, uint64_t session)
 		g->count = xrealloc(g->count, g->cap_counts, sizeof *g->count);
 	}
 	map_add(&g->by_what, hash_what(room, session), g->n_counts);
-	g->count[g->n_counts++] = (struct gap_count){ session, 1, room };
+	g->count[g->n_counts++] = (struct gap_count){ session, n, room };
+}
+
+static void
+count_one(struct gap *g, uint32_t room, uint64_t session)
+{
+	count_more(g, room, session, 1);
 }
 
 static void
@@ -198,4 +204,54 @@ gap_filled(struct gap *g)
 	g->filled = 0;
 	if (g->kept_at == g->kept_len)
 		forget_kept(g);
+}
+
+void
+gap_save(const struct gap *g, struct pack *p)
+{
+	pack_u64(p, g->over);
+	pack_bytes(p, g->kept + g->kept_at, g->kept_len - g->kept_at);
+	pack_u64(p, g->n_counts);
+	for (uint32_t i = 0; i < g->n_counts; i++) {
+		pack_u64(p, g->count[i].room);
+		pack_u64(p, g->count[i].session);
+		pack_u64(p, g->count[i].number);
+	}
+}
+
+/* Whole frames, as keep() has put them there. */
+static bool
+keep_all(struct gap *g, struct slice kept)
+{
+	struct bus_frame f;
+
+	while (kept.len >= sizeof f) {
+		memcpy(&f, kept.p, sizeof f);
+		if (f.length < sizeof f || f.length > BUS_FRAME_MAX ||
+			bus_padded(f.length) > kept.len)
+			return false;
+		keep(g, &f, slice_of(kept.p + sizeof f, f.length - sizeof f));
+		kept = slice_skip(kept, bus_padded(f.length));
+	}
+	return kept.len == 0;
+}
+
+bool
+gap_restore(struct gap *g, struct unpack *u)
+{
+	bool over = unpack_u64(u);
+	uint64_t n;
+
+	if (!keep_all(g, unpack_bytes(u)))
+		return false;
+	g->over = over;
+	n = unpack_u64(u);
+	if (!unpack_has(u, n, 24))
+		return false;
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t room = unpack_u64(u), session = unpack_u64(u);
+
+		count_more(g, (uint32_t)room, session, unpack_u64(u));
+	}
+	return !u->bad;
 }

@@ -10,6 +10,7 @@
 #define BANTER_MASTER_GAP_H
 
 #include "base/map.h"
+#include "base/pack.h"
 #include "bus/wire.h"
 
 #include <stdbool.h>
@@ -47,5 +48,9 @@ bool gap_add(struct gap *g, const struct bus_frame *f, unsigned slot);
  * gap_filled() says that it was sent. */
 void gap_fill(struct gap *g, struct bus_writer *w);
 void gap_filled(struct gap *g);
+
+/* For the next image of the master.  False: the bytes are damaged. */
+void gap_save(const struct gap *g, struct pack *p);
+bool gap_restore(struct gap *g, struct unpack *u);
 
 #endif

@@ -8,6 +8,8 @@
 #include "base/fd.h"
 #include "base/notify.h"
 #include "log/log.h"
+#include "master/drain.h"
+#include "master/orphan.h"
 #include "master/slot.h"
 #include "master/supervise.h"
 
@@ -18,10 +20,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define QUIET_MS  250 /* worth a look whether it is stopped */
-#define LATE_MS   1800
-#define ABORT_MS  2000 /* for the core */
-#define ORPHAN_MS 5000 /* for the goodbye */
+#define QUIET_MS 250 /* worth a look whether it is stopped */
+#define LATE_MS  1800
+#define ABORT_MS 2000 /* for the core */
 
 static uint64_t
 load(const uint64_t *word)
@@ -53,8 +54,8 @@ state_of(pid_t pid)
 	return end[2];
 }
 
-static bool
-is_stopped(const struct slot *s)
+bool
+health_is_stopped(const struct slot *s)
 {
 	char state = state_of(s->worker);
 
@@ -98,7 +99,7 @@ examine(struct slot *s, uint64_t now)
 	s->late = now > since + LATE_MS;
 	if (!s->stopped && now <= since + QUIET_MS)
 		return;
-	note_stopped(s, is_stopped(s));
+	note_stopped(s, health_is_stopped(s));
 	if (s->stopped) {
 		/* The time that it stood still does not count. */
 		s->alive_ms = now;
@@ -108,28 +109,12 @@ examine(struct slot *s, uint64_t now)
 	}
 }
 
-void
-health_orphaned(struct slot *s)
-{
-	s->abort_ms = clock_mono_ms() + ORPHAN_MS - ABORT_MS;
-}
-
-static void
-examine_orphan(struct slot *s, uint64_t now)
-{
-	if (s->abort_ms > now || now - s->abort_ms < ABORT_MS || s->killed)
-		return;
-	log_error("worker %u (pid %d) did not end after its keeper: sending "
-		  "SIGKILL",
-		s->number, (int)s->worker);
-	supervise_kill(s);
-}
-
 static bool
 is_good(const struct slot *s)
 {
-	return s->phase == SLOT_READY && s->keeper != 0 && !s->late &&
-	       !s->stopped && s->abort_ms == 0 && load(&s->page->full) == 0;
+	return s->drain == 0 && s->phase == SLOT_READY && !s->orphaned &&
+	       !s->late && !s->stopped && s->abort_ms == 0 &&
+	       load(&s->page->full) == 0;
 }
 
 void
@@ -140,10 +125,13 @@ health_steer(struct master *m)
 	for (unsigned i = 0; i < m->n_slots; i++)
 		if (is_good(&m->slot[i]))
 			mask |= UINT64_C(1) << i;
+	/* With nobody good their queues wait: not those of slots that may have
+	 * no worker for ever. */
+	if (mask == 0)
+		mask = drain_live(m);
 	if (mask == m->steered)
 		return;
 	m->steered = mask;
-	/* With nobody good the kernel's hash decides: their queues wait. */
 	listeners_steer(&m->listeners, mask);
 }
 
@@ -156,9 +144,9 @@ health_steer_anew(struct master *m)
 void
 health_look(struct slot *s)
 {
-	if (s->worker == 0 || s->keeper == 0 || s->m->stop != STOP_NO)
+	if (s->worker == 0 || s->orphaned || s->m->stop != STOP_NO)
 		return;
-	note_stopped(s, is_stopped(s));
+	note_stopped(s, health_is_stopped(s));
 	health_steer(s->m);
 }
 
@@ -180,15 +168,17 @@ on_tick(void *arg)
 	for (unsigned i = 0; i < m->n_slots; i++) {
 		struct slot *s = &m->slot[i];
 
-		if (s->worker == 0)
+		if (m->stop != STOP_NO)
 			continue;
-		if (s->keeper == 0)
-			examine_orphan(s, now);
-		else if (m->stop == STOP_NO)
+		if (s->orphaned)
+			orphan_tick(s, now);
+		else if (s->worker != 0)
 			examine(s, now);
 	}
-	if (m->stop == STOP_NO)
+	if (m->stop == STOP_NO) {
+		drain_tick(m);
 		health_steer(m);
+	}
 	feed_watchdog(m, now);
 	loop_timer_set(m->loop, &m->tick, now + HEALTH_TICK_MS, on_tick, m);
 }
@@ -196,8 +186,7 @@ on_tick(void *arg)
 void
 health_start(struct master *m)
 {
-	m->steered =
-		m->n_slots == 64 ? UINT64_MAX : (UINT64_C(1) << m->n_slots) - 1;
+	m->steered = m->listeners.mask;
 	loop_timer_set(m->loop, &m->tick, clock_mono_ms() + HEALTH_TICK_MS,
 		on_tick, m);
 }

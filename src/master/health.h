@@ -11,8 +11,8 @@
 
 void health_start(struct master *m);
 
-/* The worker has lost its keeper: it has to end soon. */
-void health_orphaned(struct slot *s);
+/* Is its worker stopped or traced? */
+bool health_is_stopped(const struct slot *s);
 
 /* The worker does not take what it is sent: is it stopped?  Sooner than the
  * next tick would tell. */

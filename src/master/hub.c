@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/hub.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/must.h"
 #include "base/xalloc.h"
 #include "bus/wire.h"
 #include "conf/conf.h"
-#include "master/registry.h"
-#include "master/relay.h"
+#include "master/registry_state.h"
+#include "master/relay_state.h"
 #include "msg/session_id.h"
 
 #include <errno.h>
@@ -45,6 +46,19 @@ emit(void *arg, uint64_t mask, const struct bus_frame *f, struct slice body)
 
 	out.time_ms = hub->time_ms;
 	relay_append(hub->relay, mask, &out, body);
+	FAULT(hub_appended);
+}
+
+static struct hub *
+hub_over(struct relay *relay, unsigned n_slots)
+{
+	struct hub *hub = xcalloc(1, sizeof *hub);
+
+	hub->relay = relay;
+	hub->n_slots = n_slots;
+	for (unsigned i = 0; i < SLOTS_MAX; i++)
+		hub->fd[i] = -1;
+	return hub;
 }
 
 struct hub *
@@ -55,12 +69,58 @@ hub_new(const struct conf *conf, unsigned n_slots)
 
 	if (!relay)
 		return NULL;
-	hub = xcalloc(1, sizeof *hub);
-	hub->relay = relay;
+	hub = hub_over(relay, n_slots);
 	hub->registry = registry_new(conf, n_slots, emit, hub);
-	hub->n_slots = n_slots;
-	for (unsigned i = 0; i < SLOTS_MAX; i++)
-		hub->fd[i] = -1;
+	return hub;
+}
+
+int
+hub_relay_fd(const struct hub *hub)
+{
+	return relay_fd(hub->relay);
+}
+
+void
+hub_save(struct hub *hub, struct pack *p)
+{
+	const struct hub_stats *s = &hub->stats;
+
+	pack_u64(p, s->frames_in);
+	pack_u64(p, s->batches_in);
+	pack_u64(p, s->batches_out);
+	pack_u64(p, s->bytes_in);
+	pack_u64(p, s->bytes_out);
+	relay_save(hub->relay, p);
+	registry_save(hub->registry, p);
+}
+
+static bool
+restore(struct hub *hub, int *relay_fd, struct unpack *u, bool rehearse)
+{
+	struct hub_stats *s = &hub->stats;
+
+	s->frames_in = unpack_u64(u);
+	s->batches_in = unpack_u64(u);
+	s->batches_out = unpack_u64(u);
+	s->bytes_in = unpack_u64(u);
+	s->bytes_out = unpack_u64(u);
+	hub->relay = relay_restore(relay_fd, u, rehearse);
+	hub->registry = registry_empty(hub->n_slots, emit, hub);
+	return hub->relay && registry_restore(hub->registry, u);
+}
+
+struct hub *
+hub_restore(const struct conf *conf, unsigned n_slots, int *relay_fd,
+	struct unpack *u, bool rehearse)
+{
+	struct hub *hub = hub_over(NULL, n_slots);
+
+	if (!restore(hub, relay_fd, u, rehearse)) {
+		hub_free(&hub);
+		return NULL;
+	}
+	hub->time_ms = clock_wall_ms();
+	registry_configure(hub->registry, conf);
 	return hub;
 }
 
@@ -75,6 +135,13 @@ hub_free(struct hub **hubp)
 	registry_free(&hub->registry);
 	relay_free(&hub->relay);
 	free(hub);
+}
+
+void
+hub_grow(struct hub *hub, unsigned n_slots)
+{
+	registry_grow(hub->registry, n_slots);
+	hub->n_slots = n_slots;
 }
 
 void
@@ -127,8 +194,9 @@ receive(struct hub *hub, unsigned slot)
 	ssize_t n;
 
 	do
-		n = recv(hub->fd[slot - 1], hub->datagram, sizeof hub->datagram,
-			MSG_DONTWAIT | MSG_TRUNC);
+		n = FAULT_CALL(hub_recv, recv(hub->fd[slot - 1], hub->datagram,
+						 sizeof hub->datagram,
+						 MSG_DONTWAIT | MSG_TRUNC));
 	while (n == -1 && errno == EINTR);
 	if (n >= 0)
 		return n;
@@ -144,7 +212,10 @@ take_frames(struct hub *hub, unsigned slot, struct slice datagram,
 	bool damaged;
 
 	for (; f; f = bus_next(datagram, &at, true, &damaged)) {
-		const char *wrong = registry_request(hub->registry, slot, f);
+		const char *wrong;
+
+		FAULT(hub_frame);
+		wrong = registry_request(hub->registry, slot, f);
 
 		if (wrong)
 			return violation(hub, "slot %u: %s (type %u)", slot,
@@ -159,28 +230,33 @@ take_batch(struct hub *hub, unsigned slot, size_t len)
 {
 	struct slice datagram = slice_of(hub->datagram, len);
 	const struct bus_batch *b = (const void *)hub->datagram;
-	const struct bus_frame *first = NULL;
+	const struct bus_frame *first;
 	bool damaged;
 	size_t at = 0;
 
+	FAULT(hub_received);
 	hub->stats.batches_in++;
 	hub->stats.bytes_in += len;
-	if (len <= sizeof hub->datagram)
-		first = bus_next(datagram, &at, true, &damaged);
-	if (!first)
+	if (len < sizeof *b || len > sizeof hub->datagram)
 		return violation(
-			hub, "slot %u: damaged batch of %zu bytes", slot, len);
-	/* From here on it is had, even if a frame turns out to be wrong: the
-	 * worker's successor must not be killed for it again. */
+			hub, "slot %u: a batch of %zu bytes", slot, len);
+	/* From here on it is had, even if it turns out to be wrong: the
+	 * worker's successor sends it again and must not be killed for that. */
 	switch (relay_number(hub->relay, slot, b->number)) {
 	case RELAY_NUMBER_NEW:
-		return take_frames(hub, slot, datagram, first, at);
+		break;
 	case RELAY_NUMBER_HAD:
 		return 0;
 	default:
 		return violation(hub, "slot %u: batch %llu is out of turn",
 			slot, (unsigned long long)b->number);
 	}
+	FAULT(hub_numbered);
+	first = bus_next(datagram, &at, true, &damaged);
+	if (!first)
+		return violation(
+			hub, "slot %u: damaged batch of %zu bytes", slot, len);
+	return take_frames(hub, slot, datagram, first, at);
 }
 
 int
@@ -260,9 +336,10 @@ send_datagram(struct hub *hub, unsigned slot)
 	ssize_t n;
 
 	do
-		n = send(hub->fd[slot - 1], d.p, d.len,
-			MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = FAULT_CALL(hub_send, send(hub->fd[slot - 1], d.p, d.len,
+						 MSG_DONTWAIT | MSG_NOSIGNAL));
 	while (n == -1 && errno == EINTR);
+	FAULT(hub_sent);
 	if (n >= 0) {
 		relay_given(hub->relay, slot);
 		hub->stats.batches_out++;

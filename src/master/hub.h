@@ -11,6 +11,7 @@
 #ifndef BANTER_MASTER_HUB_H
 #define BANTER_MASTER_HUB_H
 
+#include "base/pack.h"
 #include "base/slice.h"
 
 #include <stdbool.h>
@@ -23,6 +24,18 @@ struct hub;
  * borrowed until hub_reconfigure().  NULL with errno set. */
 struct hub *hub_new(const struct conf *conf, unsigned n_slots);
 void hub_free(struct hub **hub);
+
+/* For the next image of the master, at the end of a turn.  The relay log's
+ * memfd goes with it; the slots are to be opened again, with hub_slot_open().
+ * rehearse: nothing that is done reaches the memfd.  NULL: of another version,
+ * or damaged. */
+int hub_relay_fd(const struct hub *hub);
+void hub_save(struct hub *hub, struct pack *p);
+struct hub *hub_restore(const struct conf *conf, unsigned n_slots,
+	int *relay_fd, struct unpack *u, bool rehearse);
+
+/* There are n_slots now, at least as many as before. */
+void hub_grow(struct hub *hub, unsigned n_slots);
 
 /* New limits and rooms: configured rooms are made, topics that nobody changed
  * follow the file, rooms that are configured no longer vanish when empty. */

@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/keeper_fork.h"
 
-#include "base/fd.h"
-#include "base/notify.h"
-#include "base/title.h"
+#include "base/fault.h"
 #include "keeper/keeper.h"
-#include "log/log.h"
 #include "master/privileges.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <unistd.h>
-
-#define KEEPER_OOM_SCORE "-500"
 
 static int
 compare(const void *a, const void *b)
@@ -61,56 +52,22 @@ close_others(const struct slot_env *env)
 	keeper_fork_close_others(keep, n);
 }
 
-/* Who must not be the first to go when memory is short.  Lowering needs a
- * capability that the master seldom has. */
-static void
-lower_oom_score(void)
-{
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-	if (fd == -1)
-		return;
-	(void)!write(fd, KEEPER_OOM_SCORE, sizeof KEEPER_OOM_SCORE - 1);
-	fd_close(&fd);
-}
-
-static slot_worker_fn *real_worker;
-
-static int
-titled_worker(struct slot_env *env, uint64_t generation, int keeper_pidfd)
-{
-	title_set("banterd: worker %u", env->slot);
-	return real_worker(env, generation, keeper_pidfd);
-}
-
 static _Noreturn void
-child(struct master *m, struct slot_env *env, pid_t parent)
+child(struct master *m, struct slot_env *env)
 {
-	char name[32];
-
-	/* After the change of user, which clears it.  A parent that died
-	 * before this line is told by getppid(). */
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(MASTER_EXIT_INTERNAL);
+	fault_role("keeper", env->slot);
+	FAULT(keeper_child);
 	close_others(env);
-	notify_forget();
-	title_set("banterd: keeper %u", env->slot);
-	(void)snprintf(name, sizeof name, "keeper %u", env->slot);
-	log_set_name(name);
-	lower_oom_score();
 	privileges_forget();
-	real_worker = m->worker;
-	_exit(keeper_run(env, titled_worker));
+	_exit(keeper_run(env, m->worker));
 }
 
 pid_t
 keeper_fork(struct master *m, struct slot_env *env)
 {
-	pid_t parent = getpid();
-	pid_t pid = fork();
+	pid_t pid = FAULT_CALL(keeper_fork, fork());
 
 	if (pid == 0)
-		child(m, env, parent);
+		child(m, env);
 	return pid == -1 ? -errno : pid;
 }

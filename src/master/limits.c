@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/limits.h"
 
+#include "base/xalloc.h"
 #include "log/log.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define SLACK           1024 /* a reload may bring addresses and clients */
 #define FD_MOST         1048576u
@@ -15,19 +20,19 @@
 /* Not as far as it goes: where the hard limit is a thousand million, sizing the
  * keeper's table to it would take gigabytes. */
 static rlim_t
-wanted(const struct conf *conf, unsigned n_slots)
+wanted(const struct conf *conf)
 {
 	rlim_t want = (rlim_t)conf->max_clients + SLACK +
-		      (rlim_t)n_slots * (CONF_LISTEN_FDS / 2 + 16);
+		      (rlim_t)CONF_WORKERS_MAX * (CONF_LISTEN_FDS / 2 + 16);
 
 	return want < FD_MOST ? want : FD_MOST;
 }
 
 unsigned
-limits_raise(const struct conf *conf, unsigned n_slots)
+limits_raise(const struct conf *conf)
 {
 	struct rlimit l;
-	rlim_t want = wanted(conf, n_slots);
+	rlim_t want = wanted(conf);
 
 	if (getrlimit(RLIMIT_NOFILE, &l) == -1)
 		return 1024;
@@ -41,6 +46,26 @@ limits_raise(const struct conf *conf, unsigned n_slots)
 			l.rlim_cur = want;
 	}
 	return l.rlim_cur > FD_MOST ? FD_MOST : (unsigned)l.rlim_cur;
+}
+
+int
+limits_have(unsigned n)
+{
+	int *fd = xcalloc(n, sizeof *fd);
+	unsigned got = 0;
+	int rc = 0;
+
+	while (got < n && rc == 0) {
+		fd[got] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+		if (fd[got] == -1)
+			rc = -errno;
+		else
+			got++;
+	}
+	while (got > 0)
+		(void)close(fd[--got]);
+	free(fd);
+	return rc;
 }
 
 uint32_t

@@ -12,8 +12,13 @@
 /* Descriptors of a worker that are no clients, besides its listeners. */
 #define LIMITS_RESERVE 32
 
-/* Raise RLIMIT_NOFILE as far as is of use.  The soft limit now. */
-unsigned limits_raise(const struct conf *conf, unsigned n_slots);
+/* Raise RLIMIT_NOFILE as far as is of use: for max_clients and for every slot
+ * that a reload may bring.  The soft limit now.  It never changes later: the
+ * sizes of descriptor tables and arenas are made of it. */
+unsigned limits_raise(const struct conf *conf);
+
+/* Are there n more descriptors now?  0, or -EMFILE. */
+int limits_have(unsigned n);
 
 /* Clients that a slot may have by its descriptors. */
 uint32_t limits_slot_cap(unsigned fd_limit, unsigned n_listeners);

@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ listeners_init(struct listeners *ls, unsigned n_slots)
 	must(n_slots > 0 && n_slots <= CONF_WORKERS_MAX);
 	memset(ls, 0, sizeof *ls);
 	ls->n_slots = n_slots;
+	ls->mask = UINT64_MAX >> (64 - n_slots);
 }
 
 static void
@@ -93,9 +95,34 @@ find_living(struct listeners *ls, const struct listen_address *want,
 	return NULL;
 }
 
+/* The program comes before the sockets that it keeps connections from: nobody
+ * may accept on them yet, or ever. */
+static int
+add_sockets(const struct listeners *ls, struct address *a, unsigned n,
+	const struct conf *conf)
+{
+	struct listen_options o = options_of(conf);
+	int fd;
+
+	if (a->shared || a->n_fds >= n)
+		return 0;
+	fd = listen_steer(a->fd[0], ls->mask, n);
+	if (fd < 0)
+		log_warning("%s: new connections cannot be steered: %s",
+			a->bound.text, strerror(-fd));
+	while (a->n_fds < n) {
+		fd = listen_clone(&a->bound, &o);
+		if (fd < 0)
+			return fd;
+		a->fd[a->n_fds++] = fd;
+	}
+	return 0;
+}
+
 /* The claim is the socket of slot 1: listen_steer() counts in this order. */
 static int
-open_sockets(struct address *a, unsigned n_slots, const struct conf *conf)
+open_sockets(
+	const struct listeners *ls, struct address *a, const struct conf *conf)
 {
 	struct listen_options o = options_of(conf);
 	int fd = listen_claim(&a->bound, &o);
@@ -103,12 +130,42 @@ open_sockets(struct address *a, unsigned n_slots, const struct conf *conf)
 	if (fd < 0)
 		return fd;
 	a->fd[a->n_fds++] = fd;
-	while (!a->shared && a->n_fds < n_slots) {
-		fd = listen_clone(&a->bound, &o);
-		if (fd < 0)
-			return fd;
-		a->fd[a->n_fds++] = fd;
+	return add_sockets(ls, a, ls->n_slots, conf);
+}
+
+unsigned
+listeners_missing(const struct listeners *ls, unsigned n)
+{
+	unsigned missing = 0;
+
+	for (unsigned i = 0; i < ls->n; i++) {
+		const struct address *a = ls->at[i];
+
+		if (a->state == ADDRESS_LIVE && !a->shared && a->n_fds < n)
+			missing += n - a->n_fds;
 	}
+	return missing;
+}
+
+int
+listeners_grow(struct listeners *ls, const struct conf *conf, unsigned n,
+	struct buf *why)
+{
+	must(n <= CONF_WORKERS_MAX);
+	for (unsigned i = 0; i < ls->n; i++) {
+		struct address *a = ls->at[i];
+		int rc = 0;
+
+		if (a->state == ADDRESS_LIVE)
+			rc = add_sockets(ls, a, n, conf);
+		if (rc < 0) {
+			buf_printf(why, "%s: no sockets for %u workers: %s",
+				a->bound.text, n, strerror(-rc));
+			return rc;
+		}
+	}
+	if (n > ls->n_slots)
+		ls->n_slots = n;
 	return 0;
 }
 
@@ -149,7 +206,7 @@ add_new(struct listeners *ls, const struct conf *conf, unsigned listen,
 		a->name, sizeof a->name, "%s", conf->listen[listen].name);
 	rc = take_spare(ls, a, conf);
 	if (rc == -ENOENT)
-		rc = open_sockets(a, ls->n_slots, conf);
+		rc = open_sockets(ls, a, conf);
 	if (rc < 0) {
 		/* A path that was not ours is not ours to remove. */
 		address_free(a);
@@ -261,7 +318,7 @@ adjust(struct address *a, const struct conf *conf)
 }
 
 bool
-listeners_commit(struct listeners *ls, const struct conf *conf)
+listeners_commit(struct listeners *ls, const struct conf *conf, uint64_t mask)
 {
 	bool leaving = false;
 
@@ -270,7 +327,7 @@ listeners_commit(struct listeners *ls, const struct conf *conf)
 
 		if (a->state == ADDRESS_LIVE && !a->kept) {
 			a->state = ADDRESS_LEAVING;
-			a->done = 0;
+			a->busy = mask;
 			leaving = true;
 			continue;
 		}
@@ -287,16 +344,13 @@ listeners_commit(struct listeners *ls, const struct conf *conf)
 bool
 listeners_done(struct listeners *ls, unsigned slot, uint32_t number)
 {
-	uint64_t all = ls->n_slots == 64 ? UINT64_MAX
-					 : (UINT64_C(1) << ls->n_slots) - 1;
-
 	for (unsigned i = 0; i < ls->n; i++) {
 		struct address *a = ls->at[i];
 
 		if (a->number != number || a->state != ADDRESS_LEAVING)
 			continue;
-		a->done |= UINT64_C(1) << (slot - 1);
-		if (a->done == all)
+		a->busy &= ~(UINT64_C(1) << (slot - 1));
+		if (a->busy == 0)
 			remove_at(ls, i);
 		return true;
 	}
@@ -315,8 +369,30 @@ listeners_fd(const struct address *a, unsigned slot)
 	return a->fd[a->shared ? 0 : slot - 1];
 }
 
+static bool
+is_watched_by(const struct address *a, unsigned slot)
+{
+	if (a->shared || slot > a->n_fds)
+		return false;
+	return a->state == ADDRESS_LIVE ||
+	       (a->state == ADDRESS_LEAVING && a->busy >> (slot - 1) & 1);
+}
+
+bool
+listeners_wait(const struct listeners *ls, unsigned slot)
+{
+	struct pollfd p[SLOT_LISTENERS_MAX];
+	nfds_t n = 0;
+
+	for (unsigned i = 0; i < ls->n; i++)
+		if (is_watched_by(ls->at[i], slot))
+			p[n++] = (struct pollfd){ .events = POLLIN,
+				.fd = ls->at[i]->fd[slot - 1] };
+	return poll(p, n, 0) > 0;
+}
+
 unsigned
-listeners_env(const struct listeners *ls, unsigned slot,
+listeners_env(const struct listeners *ls, unsigned slot, bool drains,
 	struct slot_listener ret[SLOT_LISTENERS_MAX])
 {
 	unsigned n = 0;
@@ -324,7 +400,7 @@ listeners_env(const struct listeners *ls, unsigned slot,
 	for (unsigned i = 0; i < ls->n; i++) {
 		const struct address *a = ls->at[i];
 
-		if (a->state == ADDRESS_LIVE)
+		if (a->state == ADDRESS_LIVE && !(a->shared && drains))
 			ret[n++] = (struct slot_listener){ .fd = listeners_fd(
 								   a, slot),
 				.listen = a->listen,
@@ -352,8 +428,9 @@ listeners_map(
 }
 
 void
-listeners_steer(const struct listeners *ls, uint64_t mask)
+listeners_steer(struct listeners *ls, uint64_t mask)
 {
+	ls->mask = mask;
 	for (unsigned i = 0; i < ls->n; i++) {
 		const struct address *a = ls->at[i];
 		int rc;

@@ -4,6 +4,11 @@
  * what waits in the queue of a dead worker is accepted by its successor.  A
  * reload prepares, and then commits or aborts.
  *
+ * Sockets join an address's group and never leave it: closing one would reset
+ * what waits in its queue and give its place to another, and the steering
+ * program counts places.  Those of slots that are no more stay, steered away
+ * from.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef BANTER_MASTER_LISTENERS_H
@@ -13,6 +18,7 @@
 #include "bus/ctl.h"
 #include "bus/slot.h"
 #include "conf/conf.h"
+#include "master/keep.h"
 #include "net/inherit.h"
 #include "net/listen.h"
 
@@ -35,7 +41,7 @@ struct address {
 	bool dual;      /* [::] that takes IPv4 as well */
 	enum address_state state;
 	uint64_t since; /* the generation of the configuration it came with */
-	uint64_t done;  /* bit i: slot i + 1 has left it */
+	uint64_t busy;  /* bit i: slot i + 1 has still to leave it */
 	char name[CONF_NAME_LEN];
 	struct listen_address asked, bound;
 	unsigned n_fds;
@@ -50,7 +56,8 @@ struct spare_socket {
 };
 
 struct listeners {
-	unsigned n_slots;
+	unsigned n_slots; /* sockets of a new address */
+	uint64_t mask;    /* who gets new connections */
 	unsigned n_spare;
 	struct spare_socket spare[SLOT_LISTENERS_MAX];
 	uint32_t last_number;
@@ -67,13 +74,23 @@ void listeners_inherit(struct listeners *ls, unsigned n);
 /* After it: close with a warning what no address of the configuration took. */
 void listeners_drop_spare(struct listeners *ls);
 
+/* Sockets that it would take to have n at every address that lives. */
+unsigned listeners_missing(const struct listeners *ls, unsigned n);
+
+/* Sockets for n slots at every address that lives, and later at every new one.
+ * 0, or -errno with *why; what has joined by then stays for the next try. */
+int listeners_grow(struct listeners *ls, const struct conf *conf, unsigned n,
+	struct buf *why);
+
 /* Bind what is new in conf.  0, or -errno with *why: then nothing has changed.
  */
 int listeners_prepare(struct listeners *ls, const struct conf *conf,
 	uint64_t generation, struct buf *why);
 void listeners_abort(struct listeners *ls);
-/* True: some addresses are leaving now. */
-bool listeners_commit(struct listeners *ls, const struct conf *conf);
+/* True: some addresses are leaving now; the slots of mask say when they are
+ * done. */
+bool listeners_commit(
+	struct listeners *ls, const struct conf *conf, uint64_t mask);
 
 /* A slot has left an address.  False: there never was such an address. */
 bool listeners_done(struct listeners *ls, unsigned slot, uint32_t number);
@@ -82,15 +99,30 @@ void listeners_close_leaving(struct listeners *ls);
 /* The slot's socket of an address. */
 int listeners_fd(const struct address *a, unsigned slot);
 
-/* What a new keeper inherits; the count. */
-unsigned listeners_env(const struct listeners *ls, unsigned slot,
+/* Does a connection wait that only this slot can accept? */
+bool listeners_wait(const struct listeners *ls, unsigned slot);
+
+/* What a new keeper inherits; the count.  A slot that drains has no part in the
+ * shared ones. */
+unsigned listeners_env(const struct listeners *ls, unsigned slot, bool drains,
 	struct slot_listener ret[SLOT_LISTENERS_MAX]);
 /* Every address that lives (prepared: or will), for CTL_COMMIT; the count. */
 unsigned listeners_map(const struct listeners *ls,
 	struct ctl_listener ret[SLOT_LISTENERS_MAX]);
 
-/* New connections go to slots whose bit is set. */
-void listeners_steer(const struct listeners *ls, uint64_t mask);
+/* New connections go to slots whose bit is set; not 0. */
+void listeners_steer(struct listeners *ls, uint64_t mask);
+
+/* For the next image of the master; restored after listeners_init().  None may
+ * be ADDRESS_NEW.  False: damaged. */
+void listeners_save(const struct listeners *ls, struct keep *k);
+bool listeners_restore(struct listeners *ls, struct kept *k);
+
+/* The name of an address that conf has not, or not at the same place; NULL:
+ * there is none. */
+const char *listeners_stranger(
+	const struct listeners *ls, const struct conf *conf);
+bool listeners_are_leaving(const struct listeners *ls);
 
 /* "LISTEN name address port" per address. */
 void listeners_print(const struct listeners *ls, struct buf *b);

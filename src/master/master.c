@@ -17,11 +17,13 @@
 #include "master/slot.h"
 #include "master/start.h"
 #include "master/supervise.h"
+#include "master/upgrade.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define CONTROL_NAME "control.sock"
@@ -36,7 +38,7 @@ os_failed(const char *what, int rc)
 static int
 open_slots(struct master *m)
 {
-	m->slot = xcalloc(m->n_slots, sizeof *m->slot);
+	m->slot = xcalloc(CONF_WORKERS_MAX, sizeof *m->slot);
 	for (unsigned i = 0; i < m->n_slots; i++) {
 		int rc = slot_init(&m->slot[i], m, i + 1);
 
@@ -61,6 +63,7 @@ open_loop(struct master *m)
 	if (!m->hub)
 		return os_failed("the relay log", -errno);
 	m->reload = reload_new(m);
+	m->upgrade = upgrade_new(m);
 	return 0;
 }
 
@@ -152,9 +155,12 @@ close_all(struct master *m)
 {
 	commands_free(&m->commands);
 	control_close(&m->control);
+	upgrade_free(&m->upgrade);
 	reload_free(&m->reload);
-	for (unsigned i = 0; m->slot && i < m->n_slots; i++)
-		slot_fini(&m->slot[i]);
+	/* Also those that a refused reload has made. */
+	for (unsigned i = 0; m->slot && i < CONF_WORKERS_MAX; i++)
+		if (m->slot[i].page)
+			slot_fini(&m->slot[i]);
 	free(m->slot);
 	listeners_fini(&m->listeners);
 	hub_free(&m->hub);
@@ -166,7 +172,19 @@ close_all(struct master *m)
 		conf_unmap(&m->boot);
 	conf_unmap(&m->conf);
 	fd_close(&m->conf_fd);
+	fd_close(&m->boot_fd);
+	free(m->binary);
 	free(m->conf_path);
+}
+
+int
+master_serve(struct master *m)
+{
+	run(m);
+	log_notice("stopped");
+	daemonize_report(&m->report_fd, m->exit_code, false);
+	close_all(m);
+	return m->exit_code;
 }
 
 static uint64_t
@@ -193,11 +211,8 @@ run_daemon(struct master *m)
 	m->watchdog_ms = watchdog_ms();
 	m->since_ms = clock_wall_ms();
 	code = start(m);
-	if (code == 0) {
-		run(m);
-		code = m->exit_code;
-		log_notice("stopped");
-	}
+	if (code == 0)
+		return master_serve(m);
 	daemonize_report(&m->report_fd, code, false);
 	close_all(m);
 	return code;
@@ -221,6 +236,8 @@ master_main(const struct master_options *o, slot_worker_fn *worker)
 		.worker = worker,
 		.conf_path = absolute(o->conf_path),
 		.conf_fd = -1,
+		.boot_fd = -1,
+		.binary = upgrade_binary(),
 		.signal_fd = -1,
 		.report_fd = -1,
 		.rundir = { .dir_fd = -1 } };
@@ -235,5 +252,7 @@ master_main(const struct master_options *o, slot_worker_fn *worker)
 			return code;
 	}
 	signals_block();
+	/* A worker outlives its keeper, and is then ours to reap. */
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	return run_daemon(&m);
 }

@@ -122,6 +122,36 @@ privileges_drop(const struct privileges *p)
 	return 0;
 }
 
+static void
+set_inheritable(bool on)
+{
+	const cap_value_t bind[] = { CAP_NET_BIND_SERVICE };
+	cap_t caps = cap_get_proc();
+
+	if (!caps)
+		return;
+	if (cap_set_flag(caps, CAP_INHERITABLE, 1, bind,
+		    on ? CAP_SET : CAP_CLEAR) == 0)
+		(void)cap_set_proc(caps);
+	(void)cap_free(caps);
+}
+
+void
+privileges_keep(bool on)
+{
+	if (geteuid() == 0 || !has_bind_service())
+		return;
+	/* An exec by another user than root drops all but the ambient ones,
+	 * and those have to be inheritable. */
+	if (on)
+		set_inheritable(true);
+	(void)prctl(PR_CAP_AMBIENT,
+		on ? PR_CAP_AMBIENT_RAISE : PR_CAP_AMBIENT_LOWER,
+		CAP_NET_BIND_SERVICE, 0, 0);
+	if (!on)
+		set_inheritable(false);
+}
+
 void
 privileges_forget(void)
 {

@@ -28,6 +28,9 @@ int privileges_drop(const struct privileges *p);
 /* In a child that binds nothing: no capability at all. */
 void privileges_forget(void);
 
+/* Let what is kept outlast an exec of ours, or no longer. */
+void privileges_keep(bool on);
+
 /* The gid of a group, or -ENOENT. */
 int privileges_group(const char *name, gid_t *ret);
 

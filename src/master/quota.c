@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+/* Places at a time for a queue that is being emptied. */
+#define LEAVING_GIFT 16
+
 static uint32_t
 least(uint32_t a, uint32_t b)
 {
@@ -50,6 +53,25 @@ quota_init(struct quota *q, unsigned n, uint32_t total, uint32_t cap)
 	}
 }
 
+void
+quota_grow(struct quota *q, unsigned n, uint32_t cap)
+{
+	must(n >= q->n && n <= QUOTA_SLOTS);
+	for (; q->n < n; q->n++)
+		q->slot[q->n] = (struct quota_slot){ .cap = cap, .away = true };
+}
+
+/* What a slot has when all have the same. */
+static uint32_t
+even_share(const struct quota *q)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < q->n; i++)
+		n += !q->slot[i].leaving;
+	return n ? q->total / n : 0;
+}
+
 static bool
 is_hungry(const struct quota_slot *s)
 {
@@ -83,6 +105,8 @@ give(struct quota *q)
 		if (!is_hungry(s))
 			continue;
 		more = least(least(share, pool), s->cap - s->quota);
+		if (s->leaving)
+			more = least(more, LEAVING_GIFT);
 		s->quota += more;
 		pool -= more;
 		s->wants = false;
@@ -149,6 +173,18 @@ ask_excess(struct quota *q)
 	return mask;
 }
 
+/* Also when nobody is in want: it is nothing to who drains. */
+static uint64_t
+ask_leaving(struct quota *q)
+{
+	uint64_t mask = 0;
+
+	for (unsigned i = 0; i < q->n; i++)
+		if (q->slot[i].leaving && slack(&q->slot[i]) > 0)
+			mask |= ask(q, &q->slot[i], slack(&q->slot[i]));
+	return mask;
+}
+
 /* Half of what the slackest has, so that the two do not take turns. */
 static uint64_t
 ask_for_hungry(struct quota *q)
@@ -168,6 +204,8 @@ quota_round(struct quota *q, uint64_t *ret_given, uint64_t *ret_asked)
 	*ret_asked = ask_excess(q);
 	/* Nobody gives back at once what was just given. */
 	if (*ret_asked == 0 && *ret_given == 0)
+		*ret_asked = ask_leaving(q);
+	if (*ret_asked == 0 && *ret_given == 0)
 		*ret_asked = ask_for_hungry(q);
 }
 
@@ -176,7 +214,11 @@ quota_kept(struct quota *q, unsigned i, uint64_t kept)
 {
 	struct quota_slot *s = &q->slot[i];
 
-	if (!s->recalled || kept > s->quota)
+	/* Asked of a worker that died, and answered by its successor too late:
+	 * the quota that it was given since is what counts. */
+	if (!s->recalled)
+		return true;
+	if (kept > s->quota)
 		return false;
 	s->recalled = false;
 	s->quota = (uint32_t)kept;
@@ -202,7 +244,28 @@ quota_back(struct quota *q, unsigned i)
 	if (!s->away)
 		return;
 	s->away = false;
-	s->quota = least(least(q->total / q->n, s->cap), quota_pool(q));
+	if (s->leaving)
+		return;
+	s->quota = least(least(even_share(q), s->cap), quota_pool(q));
+	/* Before anybody waits there: all is given out. */
+	s->wants = s->quota == 0;
+}
+
+void
+quota_leave(struct quota *q, unsigned i)
+{
+	q->slot[i].leaving = true;
+	q->slot[i].wants = false;
+}
+
+void
+quota_stay(struct quota *q, unsigned i)
+{
+	struct quota_slot *s = &q->slot[i];
+
+	s->leaving = false;
+	if (!s->away && s->quota <= s->clients)
+		s->wants = true;
 }
 
 bool

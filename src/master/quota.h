@@ -25,6 +25,9 @@ struct quota_slot {
 	bool recalled; /* its answer is awaited: nothing is given meanwhile */
 	bool mute;     /* does not answer now: nobody waits for it */
 	bool away;     /* has no worker: is not asked and given nothing */
+	bool leaving;  /* drains: has no share, gives back all it does not use,
+			* and is given a little when somebody waits in its own
+			* queue */
 };
 
 struct quota {
@@ -35,6 +38,9 @@ struct quota {
 
 /* Even shares. */
 void quota_init(struct quota *q, unsigned n, uint32_t total, uint32_t cap);
+
+/* There are n slots now, more than before: the new ones are away. */
+void quota_grow(struct quota *q, unsigned n, uint32_t cap);
 uint32_t quota_pool(const struct quota *q);
 
 /* One round: give to those who want, decide whom to ask.  Bit i of *ret_given:
@@ -51,6 +57,10 @@ void quota_away(struct quota *q, unsigned i);
 /* A worker is ready in it: an even share, as far as there is one.  The quota
  * that it has now must be sent. */
 void quota_back(struct quota *q, unsigned i);
+
+/* The slot begins to drain, or drains no more: then it wants a share again. */
+void quota_leave(struct quota *q, unsigned i);
+void quota_stay(struct quota *q, unsigned i);
 
 /* Does anything wait for a next round? */
 bool quota_is_pressed(const struct quota *q);

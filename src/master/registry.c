@@ -6,12 +6,12 @@
 #include "master/registry_ask.h"
 #include "master/registry_leave.h"
 #include "master/registry_private.h"
+#include "master/registry_state.h"
 
 #include <stdlib.h>
 
 struct registry *
-registry_new(const struct conf *conf, unsigned n_slots, registry_emit_fn *emit,
-	void *arg)
+registry_empty(unsigned n_slots, registry_emit_fn *emit, void *arg)
 {
 	struct registry *reg = xcalloc(1, sizeof *reg);
 
@@ -21,6 +21,15 @@ registry_new(const struct conf *conf, unsigned n_slots, registry_emit_fn *emit,
 	reg->emit_arg = arg;
 	hash_key_init(&reg->key);
 	clients_init(reg);
+	return reg;
+}
+
+struct registry *
+registry_new(const struct conf *conf, unsigned n_slots, registry_emit_fn *emit,
+	void *arg)
+{
+	struct registry *reg = registry_empty(n_slots, emit, arg);
+
 	registry_configure(reg, conf);
 	return reg;
 }
@@ -36,6 +45,14 @@ registry_free(struct registry **regp)
 	clients_fini(reg);
 	rooms_fini(reg);
 	free(reg);
+}
+
+void
+registry_grow(struct registry *reg, unsigned n_slots)
+{
+	must(n_slots >= reg->n_slots && n_slots <= SLOTS_MAX);
+	if (n_slots > reg->n_slots)
+		rooms_grow(reg, n_slots);
 }
 
 /* A topic that nobody has changed follows the file, and the members are told.
@@ -151,6 +168,22 @@ on_gone(struct registry *reg, uint32_t c, const struct bus_frame *f)
 	client_gone(reg, c, reason, 0);
 }
 
+/* Sessions that the slot's arena has lost: their rooms are told. */
+static const char *
+on_sync(struct registry *reg, unsigned slot, const struct bus_frame *f)
+{
+	struct slice body = bus_body(f);
+	struct bus_sync range;
+
+	must(bus_get(&body, &range, sizeof range));
+	if (session_id_slot(range.first) != slot ||
+		session_id_slot(range.last) != slot ||
+		body.len % sizeof(uint64_t) != 0)
+		return "a damaged list of sessions";
+	registry_forget_but(reg, &range, body);
+	return NULL;
+}
+
 typedef void request_fn(
 	struct registry *reg, uint32_t c, const struct bus_frame *f);
 
@@ -178,6 +211,8 @@ registry_request(struct registry *reg, unsigned slot, const struct bus_frame *f)
 	}
 	if (f->type == BUS_CONNECT)
 		return on_connect(reg, f);
+	if (f->type == BUS_SYNC)
+		return on_sync(reg, slot, f);
 	if (!request[f->type])
 		return "a frame that no worker sends";
 	c = client_find(reg, f->sender);

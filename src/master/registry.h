@@ -29,6 +29,9 @@ struct registry *registry_new(const struct conf *conf, unsigned n_slots,
 	registry_emit_fn *emit, void *arg);
 void registry_free(struct registry **reg);
 
+/* There are n_slots now, at least as many as before. */
+void registry_grow(struct registry *reg, unsigned n_slots);
+
 /* As hub_reconfigure(). */
 void registry_configure(struct registry *reg, const struct conf *conf);
 

@@ -108,17 +108,45 @@ take_free(struct registry *reg)
 	return reg->end_client++;
 }
 
-uint32_t
-client_add(struct registry *reg, uint64_t session, uint32_t group)
+void
+client_restore(
+	struct registry *reg, uint32_t c, uint64_t session, uint32_t group)
 {
-	uint32_t c = take_free(reg);
-
 	reg->client[c] = (struct client){ .session = session, .group = group };
 	group_enter(reg, group);
 	map_add(&reg->by_session, hash_number(session), c);
 	reg->per_slot[0]++;
 	reg->per_slot[session_id_slot(session)]++;
+}
+
+uint32_t
+client_add(struct registry *reg, uint64_t session, uint32_t group)
+{
+	uint32_t c = take_free(reg);
+
+	client_restore(reg, c, session, group);
 	return c;
+}
+
+void
+clients_reserve(struct registry *reg, uint32_t end)
+{
+	if (end > 0)
+		reg->client = xcalloc(end, sizeof *reg->client);
+	reg->end_client = reg->cap_client = end;
+}
+
+void
+clients_reserved(struct registry *reg)
+{
+	for (uint32_t c = reg->end_client; c-- > 0;) {
+		if (reg->client[c].session != 0)
+			continue;
+		reg->client[c].group = reg->free_client;
+		reg->free_client = c;
+	}
+	if (reg->per_slot[0] == 0)
+		reset(reg);
 }
 
 static void
@@ -174,6 +202,17 @@ client_set_nick(struct registry *reg, uint32_t c, struct slice nick)
 	drop_nick(reg, c);
 	reg->client[c].nick = n;
 	map_add(&reg->by_nick, n->hash, c);
+}
+
+bool
+client_restore_nick(struct registry *reg, uint32_t c, struct slice nick)
+{
+	char fold[NAME_FOLD_MAX];
+
+	if (name_fold(nick, fold) <= 0 || client_find_nick(reg, nick) != NOBODY)
+		return false;
+	client_set_nick(reg, c, nick);
+	return true;
 }
 
 struct membership *

@@ -63,18 +63,24 @@ uint32_t
 group_find(struct registry *reg, const uint8_t ip[16])
 {
 	uint8_t key[16];
-	struct map_at at;
-	uint32_t g;
 
 	if (is_exempt(&reg->conf->limits, ip))
 		return NOBODY;
 	addr_group(ip, key);
-	at = map_look(&reg->by_ip, hash_ip(reg, key));
+	return group_of(reg, key);
+}
+
+uint32_t
+group_of(struct registry *reg, const uint8_t key[16])
+{
+	struct map_at at = map_look(&reg->by_ip, hash_ip(reg, key));
+	uint32_t g;
+
 	while (map_next(&reg->by_ip, &at, &g))
-		if (!memcmp(reg->group[g].ip, key, sizeof key))
+		if (!memcmp(reg->group[g].ip, key, 16))
 			return g;
 	g = take_free(reg);
-	memcpy(reg->group[g].ip, key, sizeof key);
+	memcpy(reg->group[g].ip, key, 16);
 	reg->group[g].n = 0;
 	map_add(&reg->by_ip, hash_ip(reg, key), g);
 	reg->n_groups++;

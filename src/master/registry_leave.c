@@ -6,6 +6,9 @@
 #include "conf/conf.h"
 #include "msg/name.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 bool
 room_is_told(const struct registry *reg, const struct room *room)
 {
@@ -78,6 +81,33 @@ hush(struct registry *reg, bool start)
 
 		if (room)
 			room->hushed = start && !room_is_told(reg, room);
+	}
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	uint64_t x, y;
+
+	memcpy(&x, a, sizeof x);
+	memcpy(&y, b, sizeof y);
+	return x < y ? -1 : x > y;
+}
+
+void
+registry_forget_but(
+	struct registry *reg, const struct bus_sync *range, struct slice list)
+{
+	size_t n = list.len / sizeof(uint64_t);
+
+	for (uint32_t c = 0; c < reg->end_client; c++) {
+		uint64_t session = reg->client[c].session;
+
+		if (session < range->first || session > range->last ||
+			(n > 0 && bsearch(&session, list.p, n, sizeof session,
+					  compare)))
+			continue;
+		client_gone(reg, c, SLICE_LIT("server fault"), 0);
 	}
 }
 

@@ -26,6 +26,11 @@ bool room_is_told(const struct registry *reg, const struct room *room);
 
 void rooms_event_add(struct registry *reg, struct rooms_event *e, uint32_t room,
 	uint64_t mask);
+/* The sessions of a range that are not in the list (u64 each, ascending) have
+ * ended. */
+void registry_forget_but(
+	struct registry *reg, const struct bus_sync *range, struct slice list);
+
 void rooms_event_flush(struct registry *reg, struct rooms_event *e);
 
 /* The session has ended: out of its rooms, which are told, and forgotten.

@@ -129,18 +129,30 @@ struct membership *client_membership(struct client *c, uint32_t which);
 /* Which of its memberships is that of the room; NOBODY: none. */
 uint32_t client_in(struct client *c, const struct room *room);
 size_t clients_memory(const struct registry *reg);
+/* For registry_state.c: room for indexes below end, clients at their own, and
+ * then the others are free. */
+void clients_reserve(struct registry *reg, uint32_t end);
+void client_restore(
+	struct registry *reg, uint32_t c, uint64_t session, uint32_t group);
+/* False: it cannot be folded, or somebody has it. */
+bool client_restore_nick(struct registry *reg, uint32_t c, struct slice nick);
+void clients_reserved(struct registry *reg);
 
 /* registry_group.c */
 void groups_fini(struct registry *reg);
 /* The group of an address that counts, with n >= 0 clients; NOBODY: it does
  * not count. */
 uint32_t group_find(struct registry *reg, const uint8_t ip[16]);
+/* The group that has this key, as groups are saved; made if need be. */
+uint32_t group_of(struct registry *reg, const uint8_t key[16]);
 void group_enter(struct registry *reg, uint32_t group);
 /* Also forgets a group that nobody is in. */
 void group_leave(struct registry *reg, uint32_t group);
 
 /* registry_room.c */
 void rooms_fini(struct registry *reg);
+/* Every room counts the members of n_slots slots, and may have moved. */
+void rooms_grow(struct registry *reg, unsigned n_slots);
 struct slice room_name(const struct registry *reg, const struct room *room);
 struct room *room_find(const struct registry *reg, struct slice name);
 struct room *room_by_id(const struct registry *reg, uint32_t id);
@@ -154,6 +166,14 @@ void room_enter(
 void room_leave(
 	struct registry *reg, struct room *room, uint32_t c, uint32_t which);
 void rooms_tidy(struct registry *reg);
+/* For registry_state.c, as with clients. */
+void rooms_reserve(struct registry *reg, uint32_t end);
+struct room *room_restore(
+	struct registry *reg, struct slice name, uint32_t index, uint32_t id);
+/* At a place that the room already counts as a member. */
+void room_enter_at(struct registry *reg, struct room *room, uint32_t at,
+	uint32_t c, bool quiet);
+void rooms_reserved(struct registry *reg);
 
 /* registry_answer.c: frames out */
 void answer_begin(struct registry *reg, enum bus_type type, uint64_t sender,

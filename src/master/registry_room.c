@@ -48,6 +48,48 @@ room_fold(const struct registry *reg, const struct room *room)
 	return slice_of(text_of(reg, room) + room->name_len, room->fold_len);
 }
 
+static size_t
+room_size(unsigned n_slots, const struct room *room)
+{
+	return sizeof *room + n_slots * sizeof room->by_slot[0] +
+	       room->name_len + room->fold_len;
+}
+
+/* Counters for 64 slots from the start would be 20 MB more with 100,000 rooms,
+ * which most daemons never need. */
+static struct room *
+grow_room(const struct registry *reg, struct room *room, unsigned n_slots)
+{
+	size_t text = (size_t)room->name_len + room->fold_len;
+	size_t more = (n_slots - reg->n_slots) * sizeof room->by_slot[0];
+	char *at;
+
+	room = xrealloc(room, 1, room_size(n_slots, room));
+	at = text_of(reg, room);
+	memmove(at + more, at, text);
+	memset(at, 0, more);
+	return room;
+}
+
+void
+rooms_grow(struct registry *reg, unsigned n_slots)
+{
+	uint32_t join[CONF_ROOMS];
+
+	for (uint32_t i = 0; i < reg->n_autojoin; i++)
+		join[i] = reg->autojoin[i]->index;
+	rooms_tidy(reg);
+	for (uint32_t i = 0; i < reg->n_order; i++) {
+		struct room *room = grow_room(reg, reg->order[i].room, n_slots);
+
+		reg->order[i].room = room;
+		reg->room[room->index] = room;
+	}
+	for (uint32_t i = 0; i < reg->n_autojoin; i++)
+		reg->autojoin[i] = reg->room[join[i]];
+	reg->n_slots = n_slots;
+}
+
 static struct slice
 fold_name(struct slice name, char mem[NAME_FOLD_MAX])
 {
@@ -122,19 +164,20 @@ put_in_order(struct registry *reg, struct room *room, struct slice fold)
 }
 
 struct room *
-room_make(struct registry *reg, struct slice name)
+room_restore(
+	struct registry *reg, struct slice name, uint32_t index, uint32_t id)
 {
 	char mem[NAME_FOLD_MAX];
 	struct slice fold = fold_name(name, mem);
 	struct room *room;
 
-	/* Four thousand million rooms later: no id may ever come again. */
-	if (fold.len == 0 || reg->last_id == UINT32_MAX)
+	if (fold.len == 0)
 		return NULL;
-	room = xcalloc(1, sizeof *room + reg->n_slots * sizeof(uint32_t) +
+	room = xcalloc(1, sizeof *room +
+				  reg->n_slots * sizeof room->by_slot[0] +
 				  name.len + fold.len);
-	room->id = ++reg->last_id;
-	room->index = take_index(reg);
+	room->id = id;
+	room->index = index;
 	room->name_len = (uint8_t)name.len;
 	room->fold_len = (uint8_t)fold.len;
 	room->hash = hash_bytes(&reg->key, fold.p, fold.len);
@@ -146,6 +189,35 @@ room_make(struct registry *reg, struct slice name)
 	put_in_order(reg, room, fold);
 	reg->n_rooms++;
 	return room;
+}
+
+struct room *
+room_make(struct registry *reg, struct slice name)
+{
+	char mem[NAME_FOLD_MAX];
+
+	/* Four thousand million rooms later: no id may ever come again. */
+	if (fold_name(name, mem).len == 0 || reg->last_id == UINT32_MAX)
+		return NULL;
+	return room_restore(reg, name, take_index(reg), ++reg->last_id);
+}
+
+void
+rooms_reserve(struct registry *reg, uint32_t end)
+{
+	while (reg->end_room < end) {
+		uint32_t i = take_index(reg); /* may move the table */
+
+		reg->room[i] = NULL;
+	}
+}
+
+void
+rooms_reserved(struct registry *reg)
+{
+	for (uint32_t i = reg->end_room; i-- > 0;)
+		if (!reg->room[i])
+			reg->free_room[reg->n_free_room++] = i;
 }
 
 void
@@ -249,20 +321,26 @@ resize_members(struct room *room, uint32_t cap)
 }
 
 void
-room_enter(struct registry *reg, struct room *room, uint32_t c, bool quiet)
+room_enter_at(struct registry *reg, struct room *room, uint32_t at, uint32_t c,
+	bool quiet)
 {
 	struct client *client = &reg->client[c];
 	unsigned slot = session_id_slot(client->session);
-	uint32_t at = room->n_members, which;
+	uint32_t which;
 
-	if (at == room->cap_members)
-		resize_members(room, at ? at * 2 : 2);
 	which = add_membership(client,
 		(struct membership){ room->index, at & INT32_MAX, quiet });
 	room->member[at] = (struct member){ c, which };
-	room->n_members++;
 	if (room->by_slot[slot - 1]++ == 0)
 		room->mask |= slot_bit(slot);
+}
+
+void
+room_enter(struct registry *reg, struct room *room, uint32_t c, bool quiet)
+{
+	if (room->n_members == room->cap_members)
+		resize_members(room, room->n_members ? room->n_members * 2 : 2);
+	room_enter_at(reg, room, room->n_members++, c, quiet);
 }
 
 void

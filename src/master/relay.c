@@ -3,7 +3,7 @@
 #include "base/fd.h"
 #include "base/must.h"
 #include "base/xalloc.h"
-#include "master/gap.h"
+#include "master/relay_private.h"
 #include "msg/session_id.h"
 
 #include <errno.h>
@@ -11,54 +11,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define STATE_VERSION 1
-#define STATE_SIZE    4096
-#define PAGE          4096
-
 /* What stays touched when there is little to do, and how long a rush must be
  * over before the rest is given back: to fault pages in again costs as much as
  * to fill them. */
 #define REST_BYTES (32u << 10)
 #define REST_MS    5000
-
-/* Positions count bytes since the log began and never go back; a position's
- * place in the ring is its remainder by the size. */
-struct relay_state {
-	uint64_t version;
-	uint64_t size;
-	uint64_t head;
-	uint64_t entered; /* masks of slots */
-	uint64_t pending;
-	uint64_t renumber; /* the next batch may be number 1 */
-	struct {
-		uint64_t cursor;   /* of a pending slot */
-		uint64_t last_in;  /* number of the last batch from it */
-		uint64_t last_out; /* of the last one to it */
-	} slot[SLOTS_MAX];
-};
-
-_Static_assert(sizeof(struct relay_state) <= STATE_SIZE, "one page");
-
-/* A mask of zero fills the ring up to its end. */
-struct record {
-	uint64_t mask;
-	struct bus_frame frame;
-};
-
-struct relay {
-	int fd;
-	char *ring;
-	struct relay_state *state;
-	uint64_t tail;    /* no pending cursor is before it */
-	uint64_t touched; /* bytes of the ring, from its start */
-	uint64_t rush_ms; /* when more than REST_BYTES were last in use */
-	uint64_t lost;
-	uint64_t built_end; /* where the datagram's cursors go */
-	bool built_of_gap;
-	struct bus_writer writer;
-	struct gap gap[SLOTS_MAX];
-	_Alignas(8) char datagram[BUS_BATCH_MAX];
-};
+#define PAGE       4096
 
 static uint64_t
 whole_pages(uint64_t size)
@@ -76,20 +34,23 @@ relay_new(uint64_t size)
 	int e;
 
 	size = whole_pages(size);
-	r->fd = fd_memory("banter-relay", STATE_SIZE + size, false);
+	r->fd = fd_memory("banter-relay", RELAY_STATE_SIZE + size, false);
 	if (r->fd < 0) {
 		e = -r->fd;
 		goto fail;
 	}
-	mem = mmap(NULL, STATE_SIZE + size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		r->fd, 0);
+	mem = mmap(NULL, RELAY_STATE_SIZE + size, PROT_READ | PROT_WRITE,
+		MAP_SHARED, r->fd, 0);
 	if (mem == MAP_FAILED) {
 		e = errno;
 		goto fail;
 	}
+	/* Workers have no business with it, and a core dump of one would delay
+	 * its successor by 75 ms. */
+	(void)madvise(mem, RELAY_STATE_SIZE + size, MADV_DONTFORK);
 	r->state = mem;
-	r->ring = (char *)mem + STATE_SIZE;
-	r->state->version = STATE_VERSION;
+	r->ring = (char *)mem + RELAY_STATE_SIZE;
+	r->state->version = RELAY_STATE_VERSION;
 	r->state->size = size;
 	return r;
 fail:
@@ -109,7 +70,7 @@ relay_free(struct relay **rp)
 	for (unsigned i = 0; i < SLOTS_MAX; i++)
 		gap_fini(&r->gap[i]);
 	if (r->state)
-		(void)munmap(r->state, STATE_SIZE + r->state->size);
+		(void)munmap(r->state, RELAY_STATE_SIZE + r->state->size);
 	fd_close(&r->fd);
 	free(r);
 }

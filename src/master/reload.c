@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/notify.h"
 #include "base/xalloc.h"
@@ -12,13 +13,17 @@
 #include "master/health.h"
 #include "master/hub.h"
 #include "master/reload_report.h"
+#include "master/resize.h"
 #include "master/supervise.h"
+#include "master/upgrade.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define UPGRADING "the server is being upgraded: ask again\n"
 
 struct waiting {
 	struct waiting *next;
@@ -43,6 +48,7 @@ struct reload {
 	const struct conf *conf; /* the new one */
 	int conf_fd;
 	uint64_t tag;
+	unsigned n_wanted;        /* slots by conf */
 	uint64_t asked, answered; /* bit i: slot i + 1 */
 };
 
@@ -197,7 +203,10 @@ change_conf(struct reload *r)
 
 	m->conf = r->conf;
 	r->conf = NULL;
-	fd_close(&m->conf_fd);
+	if (old == m->boot)
+		m->boot_fd = m->conf_fd; /* the next image maps it too */
+	else
+		fd_close(&m->conf_fd);
 	m->conf_fd = r->conf_fd;
 	r->conf_fd = -1;
 	m->conf_generation = r->tag;
@@ -214,10 +223,14 @@ commit(struct reload *r)
 	struct buf report = buf_over(mem, sizeof mem);
 	struct master *m = r->m;
 
+	FAULT(reload_commit);
 	loop_timer_clear(&r->timer);
 	reload_report(m->boot, m->conf, r->conf, &report, m->pending,
 		sizeof m->pending);
-	if (listeners_commit(&m->listeners, r->conf))
+	/* `workers = 0` stays the same word for another number of CPUs. */
+	if (r->n_wanted != m->n_wanted && r->conf->workers == m->conf->workers)
+		buf_str(&report, "workers applied\n");
+	if (listeners_commit(&m->listeners, r->conf, r->asked))
 		loop_timer_set(m->loop, &m->leaving,
 			clock_mono_ms() + RELOAD_LEAVE_MS, on_leaving, m);
 	change_conf(r);
@@ -225,8 +238,12 @@ commit(struct reload *r)
 		if (r->asked >> i & 1) {
 			m->slot[i].resync_tag = r->tag;
 			ctl_link_send(&m->slot[i], LINK_COMMIT);
+			FAULT(reload_told);
+		} else if (m->slot[i].phase == SLOT_READY) {
+			supervise_resync_soon(&m->slot[i]);
 		}
 	r->asked = 0;
+	resize_commit(m, r->n_wanted);
 	health_steer_anew(m);
 	share_total(m);
 	log_lines(slice_str(r->complaints.text), false);
@@ -255,23 +272,11 @@ on_prepare_late(void *arg)
 		__builtin_ctzll(missing) + 1, RELOAD_PREPARE_MS / 1000);
 }
 
-static int
-send_listeners(struct slot *s, uint64_t newer_than, enum address_state state)
+/* What it will not do any more does not hold up the others. */
+static bool
+is_surplus(const struct reload *r, const struct slot *s)
 {
-	const struct listeners *ls = &s->m->listeners;
-	int rc = 0;
-
-	for (unsigned i = 0; i < ls->n && rc == 0; i++) {
-		const struct address *a = ls->at[i];
-		struct ctl_listener l = { .listen = a->next_listen,
-			.address = a->number,
-			.shared = a->shared };
-
-		if (a->state == state && a->since > newer_than)
-			rc = ctl_link_try(s, CTL_LISTENER, 0, &l, sizeof l,
-				listeners_fd(a, s->number));
-	}
-	return rc;
+	return s->number > r->n_wanted || s->drain != 0;
 }
 
 static int
@@ -280,13 +285,15 @@ ask(struct reload *r, struct slot *s)
 	int rc;
 
 	health_look(s);
+	if (s->stopped && is_surplus(r, s))
+		return 0; /* it gets it when it runs again */
 	if (s->stopped)
 		return -EAGAIN;
 	rc = ctl_link_try(s, CTL_PREPARE, r->tag, NULL, 0, r->conf_fd);
 	if (rc < 0)
 		return rc;
 	r->asked |= UINT64_C(1) << (s->number - 1);
-	return send_listeners(s, 0, ADDRESS_NEW);
+	return reload_listeners(s, 0, ADDRESS_NEW);
 }
 
 static void
@@ -295,8 +302,13 @@ prepare(struct reload *r)
 	char mem[512];
 	struct buf why = buf_over(mem, sizeof mem);
 	struct master *m = r->m;
-	int rc = listeners_prepare(&m->listeners, r->conf, r->tag, &why);
+	int rc;
 
+	/* Once: the CPUs may be others at the commit. */
+	r->n_wanted = resize_wanted(r->conf);
+	rc = resize_prepare(m, r->conf, r->n_wanted, &why);
+	if (rc == 0)
+		rc = listeners_prepare(&m->listeners, r->conf, r->tag, &why);
 	if (rc < 0) {
 		refuse(r, rc, buf_slice(&why));
 		return;
@@ -309,6 +321,7 @@ prepare(struct reload *r)
 		if (s->phase != SLOT_READY || s->worker == 0)
 			continue;
 		rc = ask(r, s);
+		FAULT(reload_asked);
 		if (rc < 0 && rc != -EPIPE) {
 			refuse_fmt(r, rc, "worker %u %s", s->number,
 				s->stopped || rc == -EAGAIN
@@ -406,6 +419,13 @@ master_reload(struct master *m, master_reload_fn *done, void *arg)
 			done(arg, -EBUSY, slice_str(why));
 		return;
 	}
+	if (upgrade_is_busy(m)) {
+		if (done)
+			done(arg, -EBUSY, SLICE_LIT(UPGRADING));
+		else
+			upgrade_reload_later(m);
+		return;
+	}
 	if (r->phase != IDLE) {
 		r->again = true;
 		if (done)
@@ -463,27 +483,12 @@ reload_slot_gone(struct slot *s)
 	check_answers(r);
 }
 
-void
-reload_resync(struct slot *s)
+bool
+reload_asks(const struct slot *s)
 {
-	struct master *m = s->m;
-	uint64_t has =
-		__atomic_load_n(&s->page->conf_generation, __ATOMIC_RELAXED);
-	int rc;
+	const struct reload *r = s->m->reload;
 
-	if (has >= m->conf_generation)
-		return;
-	log_info("worker %u has configuration %" PRIu64 ": sending %" PRIu64,
-		s->number, has, m->conf_generation);
-	rc = ctl_link_try(
-		s, CTL_PREPARE, m->conf_generation, NULL, 0, m->conf_fd);
-	if (rc == 0)
-		rc = send_listeners(s, has, ADDRESS_LIVE);
-	if (rc == 0)
-		ctl_link_send(s, LINK_COMMIT);
-	else
-		log_error("worker %u cannot be given the configuration: %s",
-			s->number, strerror(-rc));
+	return r->phase == PREPARING && r->asked >> (s->number - 1) & 1;
 }
 
 bool
@@ -495,4 +500,18 @@ reload_reaped(struct master *m, pid_t pid)
 		return false;
 	r->helper.pid = 0;
 	return true;
+}
+
+bool
+reload_is_busy(const struct master *m)
+{
+	return m->reload->phase != IDLE;
+}
+
+void
+reload_resume(struct master *m)
+{
+	if (listeners_are_leaving(&m->listeners))
+		loop_timer_set(m->loop, &m->leaving,
+			clock_mono_ms() + RELOAD_LEAVE_MS, on_leaving, m);
 }

@@ -31,8 +31,23 @@ bool reload_prepared(struct slot *s, uint64_t tag, struct slice body);
 /* The slot's worker died: its successor gets what is committed. */
 void reload_slot_gone(struct slot *s);
 
+/* Does the reload that runs wait for the slot's answer, or for others after it?
+ */
+bool reload_asks(const struct slot *s);
+
+/* Send the slot its listeners in that state, those that came with a later
+ * generation of the configuration.  0 or -errno. */
+int reload_listeners(
+	struct slot *s, uint64_t newer_than, enum address_state state);
+
 /* A ready worker that may be behind: bring it to what is committed. */
 void reload_resync(struct slot *s);
+
+/* Is one running, or about to? */
+bool reload_is_busy(const struct master *m);
+
+/* In the next image: what a reload of the one before has left to be done. */
+void reload_resume(struct master *m);
 
 /* Was it the helper?  True: it is taken note of. */
 bool reload_reaped(struct master *m, pid_t pid);

@@ -64,6 +64,22 @@ share_total(struct master *m)
 }
 
 void
+share_grow(struct master *m, unsigned n_slots)
+{
+	quota_grow(&m->quota, n_slots, m->slot_cap);
+}
+
+void
+share_drain(struct slot *s, bool drains)
+{
+	if (drains)
+		quota_leave(&s->m->quota, s->number - 1);
+	else
+		quota_stay(&s->m->quota, s->number - 1);
+	round_now(s->m);
+}
+
+void
 share_want(struct slot *s)
 {
 	s->m->quota.slot[s->number - 1].wants = true;
@@ -84,6 +100,7 @@ share_ready(struct slot *s)
 {
 	quota_back(&s->m->quota, s->number - 1);
 	ctl_link_send(s, LINK_QUOTA);
+	round_now(s->m);
 }
 
 void

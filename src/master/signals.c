@@ -40,8 +40,8 @@ signals_block(void)
 
 /* One signal may stand for many deaths.  As process 1 we inherit strangers as
  * well: they are reaped here too. */
-static void
-reap(struct master *m)
+void
+signals_reap(struct master *m)
 {
 	int status;
 	pid_t pid;
@@ -67,7 +67,7 @@ handle(struct master *m, int signal)
 {
 	switch (signal) {
 	case SIGCHLD:
-		reap(m);
+		signals_reap(m);
 		break;
 	case SIGHUP:
 		if (m->ready)
@@ -88,7 +88,8 @@ handle(struct master *m, int signal)
 		(void)master_reopen(m);
 		break;
 	case SIGUSR2:
-		log_notice("SIGUSR2: upgrade is not available");
+		log_notice("SIGUSR2: upgrading");
+		master_upgrade(m, NULL, NULL);
 		break;
 	default:
 		break;

@@ -15,6 +15,9 @@ void signals_block(void);
 
 /* Watch them.  0 or -errno. */
 int signals_open(struct master *m);
+/* Reap all that have ended. */
+void signals_reap(struct master *m);
+
 void signals_close(struct master *m);
 
 #endif

@@ -2,6 +2,7 @@
 #include "master/slot.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "bus/wire.h"
 #include "keeper/keeper.h"
@@ -19,6 +20,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* A whole page: a later image may write more words into it. */
+#define PAGE_BYTES 4096
+
+_Static_assert(sizeof(struct slot_page) <= PAGE_BYTES, "one page");
+
 struct lines {
 	int bus[2], ctl[2], keeper[2]; /* the master's end, the slot's */
 	int arena;
@@ -26,23 +32,39 @@ struct lines {
 
 static const struct lines no_lines = { { -1, -1 }, { -1, -1 }, { -1, -1 }, -1 };
 
-int
-slot_init(struct slot *s, struct master *m, unsigned number)
+void
+slot_unset(struct slot *s, struct master *m, unsigned number)
 {
-	void *p;
-
 	memset(s, 0, sizeof *s);
 	s->m = m;
 	s->number = number;
-	s->bus = s->ctl = s->keeper_ctl = s->worker_pidfd = -1;
-	s->page_fd = fd_memory("banter-page", sizeof *s->page, false);
-	if (s->page_fd < 0)
-		return s->page_fd;
+	s->bus = s->ctl = s->keeper_ctl = s->worker_pidfd = s->page_fd = -1;
+}
+
+static int
+map_page(struct slot *s)
+{
+	void *p;
+
 	p = mmap(NULL, sizeof *s->page, PROT_READ, MAP_SHARED, s->page_fd, 0);
-	if (p == MAP_FAILED)
-		return -errno;
+	if (p == MAP_FAILED) {
+		int rc = -errno;
+
+		fd_close(&s->page_fd);
+		return rc;
+	}
 	s->page = p;
 	return 0;
+}
+
+int
+slot_init(struct slot *s, struct master *m, unsigned number)
+{
+	if (s->page)
+		return 0;
+	slot_unset(s, m, number);
+	s->page_fd = fd_memory("banter-page", PAGE_BYTES, false);
+	return s->page_fd < 0 ? s->page_fd : map_page(s);
 }
 
 void
@@ -71,8 +93,10 @@ make_pair(int fd[2], bool roomy)
 {
 	int size = BUS_SNDBUF;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC,
-		    0, fd) == -1)
+	if (FAULT_CALL(lines_pair,
+		    socketpair(AF_UNIX,
+			    SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+			    fd)) == -1)
 		return -errno;
 	for (unsigned i = 0; roomy && i < 2; i++)
 		if (setsockopt(fd[i], SOL_SOCKET, SO_SNDBUF, &size,
@@ -122,15 +146,18 @@ fill_env(const struct slot *s, const struct lines *l, uint64_t arena_size,
 	env->ctl = l->ctl[1];
 	env->keeper_ctl = l->keeper[1];
 	env->arena = l->arena;
+	env->arena_new = -1;
 	env->page = s->page_fd;
 	env->conf = s->m->conf_fd;
 	env->conf_generation = s->m->conf_generation;
 	env->log = log_fd();
 	env->arena_size = arena_size;
 	env->first_number = first_number(s);
+	env->died = SLOT_DIED_FIRST;
+	env->master = getpid();
 	env->quota = s->m->quota.slot[s->number - 1].quota;
-	env->n_listeners =
-		listeners_env(&s->m->listeners, s->number, env->listener);
+	env->n_listeners = listeners_env(
+		&s->m->listeners, s->number, s->drain != 0, env->listener);
 }
 
 static void
@@ -146,10 +173,10 @@ on_bus(void *arg, uint32_t events)
 		log_error("worker %u (pid %d) broke the bus protocol: %s; "
 			  "killing it",
 			s->number, (int)s->worker, hub_violation(s->m->hub));
-		supervise_kill(s);
-	} else if (rc < 0 && rc != -EAGAIN) {
+		supervise_violation(s);
+	} else if (rc == -EPIPE) {
 		/* Keeper and worker are gone; their ends are told by other
-		 * means. */
+		 * means.  After any other failure it stays readable. */
 		loop_del(s->m->loop, s->bus);
 	}
 }
@@ -217,12 +244,44 @@ slot_open(struct slot *s)
 		lines_close(&l, 0);
 		return rc;
 	}
+	s->line_ended = false;
 	s->bus = l.bus[0];
 	s->ctl = l.ctl[0];
 	s->keeper_ctl = l.keeper[0];
 	s->resync_tag = s->m->conf_generation;
+	s->arena_version = s->m->options.arena_version;
+	s->served = false;
+	s->unshared = s->drain != 0;
 	hub_slot_open(s->m->hub, s->number, s->bus);
 	return watch_lines(s);
+}
+
+int
+slot_adopt(struct slot *s)
+{
+	unsigned pending = s->pending;
+	int rc = map_page(s);
+
+	if (rc < 0 || s->phase == SLOT_DRAINED)
+		return rc;
+	/* Dead already: its keeper tells. */
+	s->worker_pidfd = s->worker ? pidfd_open(s->worker, 0) : -1;
+	hub_slot_open(s->m->hub, s->number, s->bus);
+	rc = watch_lines(s);
+	if (rc == 0 && pending != 0)
+		ctl_link_send(s, (enum link_pending)pending);
+	return rc;
+}
+
+void
+slot_swap_line(struct slot *s, int *line)
+{
+	loop_del(s->m->loop, s->keeper_ctl);
+	fd_close(&s->keeper_ctl);
+	s->keeper_ctl = *line;
+	*line = -1;
+	s->line_ended = false;
+	(void)loop_add(s->m->loop, s->keeper_ctl, EPOLLIN, on_keeper, s);
 }
 
 int
@@ -231,9 +290,15 @@ slot_spawn(struct slot *s)
 	struct keeper_message m = { .type = KEEPER_SPAWN,
 		.generation = s->generation + 1 };
 
-	if (send(s->keeper_ctl, &m, sizeof m, MSG_NOSIGNAL | MSG_DONTWAIT) ==
-		-1)
-		return -errno;
+	int rc = FAULT_ERR(spawn_send);
+
+	if (rc == 0)
+		rc = keeper_send(s->keeper_ctl, &m, NULL, 0);
+	else
+		rc = -rc;
+	if (rc < 0)
+		return rc;
+	FAULT(spawn_sent);
 	s->generation++;
 	s->phase = SLOT_STARTING;
 	s->alive_ms = clock_mono_ms();

@@ -7,9 +7,17 @@
 
 #include "master/core.h"
 
-/* Once per slot: the page and an unset state.  0 or -errno. */
+/* The page and an unset state; nothing if the slot has them.  0 or -errno. */
 int slot_init(struct slot *s, struct master *m, unsigned number);
 void slot_fini(struct slot *s);
+
+/* The same without the page, for one whose descriptors are there already, and
+ * then: watch these.  0 or -errno. */
+void slot_unset(struct slot *s, struct master *m, unsigned number);
+int slot_adopt(struct slot *s);
+
+/* The keeper's line is this one from now on; takes *line. */
+void slot_swap_line(struct slot *s, int *line);
 
 /* Make the lines and the arena, fork the keeper.  0 or -errno: then the slot is
  * as before. */

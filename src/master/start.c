@@ -6,6 +6,7 @@
 #include "master/limits.h"
 #include "master/privileges.h"
 #include "master/reload.h"
+#include "master/resize.h"
 
 #include <errno.h>
 #include <string.h>
@@ -30,14 +31,6 @@ log_report(const struct conf_report *report, bool bad)
 	}
 }
 
-static unsigned
-slots_of(const struct conf *conf)
-{
-	unsigned n = conf->workers ? conf->workers : limits_cpus();
-
-	return n < CONF_WORKERS_MAX ? n : CONF_WORKERS_MAX;
-}
-
 int
 start_conf(struct master *m)
 {
@@ -57,7 +50,7 @@ start_conf(struct master *m)
 	if (!m->conf)
 		return MASTER_EXIT_INTERNAL;
 	m->conf_generation = m->last_tag = 1;
-	m->n_slots = slots_of(m->conf);
+	m->n_slots = m->n_wanted = resize_wanted(m->conf);
 	return 0;
 }
 
@@ -190,7 +183,7 @@ start_limits(struct master *m)
 	struct buf why = buf_over(mem, sizeof mem);
 	int rc;
 
-	m->fd_limit = limits_raise(m->conf, m->n_slots);
+	m->fd_limit = limits_raise(m->conf);
 	listeners_init(&m->listeners, m->n_slots);
 	listeners_inherit(&m->listeners, m->n_inherited);
 	rc = listeners_prepare(
@@ -200,7 +193,7 @@ start_limits(struct master *m)
 		return bind_failed(rc);
 	}
 	listeners_drop_spare(&m->listeners);
-	(void)listeners_commit(&m->listeners, m->conf);
+	(void)listeners_commit(&m->listeners, m->conf, 0);
 	m->slot_cap = limits_slot_cap(m->fd_limit, m->listeners.n);
 	limits_check(m->conf, m->n_slots, m->fd_limit, m->slot_cap);
 	return 0;

@@ -5,11 +5,22 @@
 #include "log/log.h"
 #include "master/core.h"
 #include "master/ctl_link.h"
+#include "master/drain.h"
 #include "master/hub.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+
+static unsigned
+n_workers(const struct master *m)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < m->n_slots; i++)
+		n += !drain_is_gone(&m->slot[i]);
+	return n;
+}
 
 void
 master_status(const struct master *m, struct command_status *ret)
@@ -18,13 +29,18 @@ master_status(const struct master *m, struct command_status *ret)
 		.conf_generation = m->conf_generation,
 		.reloads = m->reloads,
 		.reloads_failed = m->reloads_failed,
+		.upgrades = m->upgrades,
+		.upgrades_failed = m->upgrades_failed,
 		.n_slots = m->n_slots,
+		.n_workers = n_workers(m),
 		.pending = m->pending };
 }
 
 static enum command_slot_state
 state_of(const struct slot *s)
 {
+	if (drain_is_gone(s))
+		return COMMAND_SLOT_GONE;
 	if (s->m->stop != STOP_NO)
 		return COMMAND_SLOT_STOPPING;
 	if (s->worker != 0 && s->stopped)
@@ -35,7 +51,9 @@ state_of(const struct slot *s)
 	case SLOT_STARTING:
 		return COMMAND_SLOT_STARTING;
 	case SLOT_READY:
-		return COMMAND_SLOT_READY;
+		return s->drain ? COMMAND_SLOT_DRAINING : COMMAND_SLOT_READY;
+	case SLOT_DRAINED:
+		return s->drain ? COMMAND_SLOT_DRAINED : COMMAND_SLOT_STARTING;
 	case SLOT_REFUSED:
 		return COMMAND_SLOT_REFUSED;
 	default:
@@ -59,6 +77,8 @@ master_slot_status(
 		.deaths = s->deaths,
 		.since_ms = s->since_ms,
 		.page = s->page };
+	_Static_assert(COMMAND_DEATHS == SLOT_DEATHS, "causes of death");
+	memcpy(ret->deaths_by, s->deaths_by, sizeof ret->deaths_by);
 	return true;
 }
 
@@ -126,7 +146,7 @@ status_notify(struct master *m, const char *state, const char *note)
 {
 	(void)notify_send("%s%sSTATUS=%u workers, %" PRIu32
 			  " clients, configuration %" PRIu64 "%s%s%s%s\n",
-		state, *state ? "\n" : "", m->n_slots, hub_clients(m->hub, 0),
+		state, *state ? "\n" : "", m->n_wanted, hub_clients(m->hub, 0),
 		m->conf_generation, *m->pending ? "; pending restart: " : "",
 		m->pending, note ? "; " : "", note ? note : "");
 }

@@ -8,6 +8,7 @@
 #include "master/reload.h"
 #include "master/slot.h"
 #include "master/supervise.h"
+#include "master/upgrade.h"
 
 #include <signal.h>
 
@@ -113,6 +114,7 @@ static void
 begin(struct master *m)
 {
 	m->stop = STOP_WORKERS;
+	upgrade_cancel(m);
 	reload_cancel(m);
 	(void)notify_send("STOPPING=1\nSTATUS=stopping\n");
 	for (unsigned i = 0; i < m->n_slots; i++) {

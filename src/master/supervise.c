@@ -2,14 +2,19 @@
 #include "master/supervise.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "keeper/keeper.h"
 #include "log/log.h"
 #include "master/ctl_link.h"
+#include "master/drain.h"
 #include "master/health.h"
 #include "master/hub.h"
+#include "master/orphan.h"
 #include "master/reload.h"
 #include "master/slot.h"
+#include "master/upgrade.h"
+#include "master/upgrade_slots.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -18,14 +23,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
-#define EXIT_REFUSED   78   /* of a worker: not to be started again */
 #define LONG_WAIT_MS   2000 /* the slot's places are given to others */
-#define STATUS_UNKNOWN (-1) /* its keeper died first */
+#define BROKE_AGAIN_MS 10000
 
-static void schedule(struct slot *s, bool was_ready);
+static bool
+is_unthrottled(void)
+{
+#ifdef BANTER_TEST_FAULTS
+	const char *value = getenv("BANTER_TEST_NO_THROTTLE");
+
+	return value && *value == '1';
+#else
+	return false;
+#endif
+}
 
 bool
 supervise_is_busy(const struct slot *s)
@@ -34,11 +47,12 @@ supervise_is_busy(const struct slot *s)
 	       s->phase == SLOT_READY;
 }
 
-static void
-start_worker(struct slot *s)
+void
+supervise_start_worker(struct slot *s)
 {
 	int rc = 0;
 
+	s->backoff.unthrottled = is_unthrottled();
 	if (s->keeper == 0) {
 		rc = slot_open(s);
 		if (rc < 0)
@@ -53,7 +67,7 @@ start_worker(struct slot *s)
 	}
 	if (rc < 0) {
 		s->failed_first = true;
-		schedule(s, false);
+		supervise_schedule(s, false);
 		ready_check(s->m);
 	}
 }
@@ -63,11 +77,11 @@ on_respawn(void *arg)
 {
 	struct slot *s = arg;
 
-	start_worker(s);
+	supervise_start_worker(s);
 }
 
-static void
-schedule(struct slot *s, bool was_ready)
+void
+supervise_schedule(struct slot *s, bool was_ready)
 {
 	uint64_t now = clock_mono_ms();
 	uint64_t at =
@@ -80,14 +94,12 @@ schedule(struct slot *s, bool was_ready)
 	loop_timer_set(s->m->loop, &s->respawn, at, on_respawn, s);
 }
 
-static void
-describe(int status, char *text, size_t cap)
+void
+supervise_describe(int status, char *text, size_t cap)
 {
 	const char *name;
 
-	if (status == STATUS_UNKNOWN) {
-		(void)snprintf(text, cap, "ended after its keeper");
-	} else if (WIFSIGNALED(status)) {
+	if (WIFSIGNALED(status)) {
 		name = sigabbrev_np(WTERMSIG(status));
 		(void)snprintf(text, cap, "was killed by SIG%s%s",
 			name ? name : "?",
@@ -104,7 +116,7 @@ log_death(const struct slot *s, pid_t pid, int status)
 	const char *when = s->phase == SLOT_READY ? "" : " before it was ready";
 	char how[64];
 
-	describe(status, how, sizeof how);
+	supervise_describe(status, how, sizeof how);
 	if (s->m->stop != STOP_NO)
 		log_info("worker %u (pid %d, generation %" PRIu64 ") %s",
 			s->number, (int)pid, s->generation, how);
@@ -124,10 +136,65 @@ forget_worker(struct slot *s)
 	s->since_ms = 0;
 	s->abort_ms = 0;
 	s->killed = s->stopped = s->late = false;
-	hub_slot_reset(s->m->hub, s->number, SLICE_LIT("server fault"));
 	if (s->m->commands)
 		commands_slot_gone(s->m->commands, s->number);
 	reload_slot_gone(s);
+}
+
+void
+supervise_lost(struct slot *s)
+{
+	hub_slot_reset(s->m->hub, s->number, SLICE_LIT("server fault"));
+	slot_close_lines(s);
+	s->giving_up = false;
+}
+
+void
+supervise_drained(struct slot *s)
+{
+	/* The last that its last client said. */
+	while (s->bus >= 0 && hub_slot_read(s->m->hub, s->number) > 0)
+		;
+	s->phase = SLOT_DRAINED;
+	s->retiring = false;
+	loop_timer_clear(&s->respawn);
+	/* With its line the keeper ends, and with it the arena. */
+	supervise_lost(s);
+	share_away(s);
+	if (s->worker != 0)
+		forget_worker(s);
+}
+
+static enum slot_death
+death_of(const struct slot *s, int status)
+{
+	if (s->abort_ms != 0)
+		return SLOT_DEATH_HUNG;
+	if (s->killed)
+		return SLOT_DEATH_BROKE;
+	if (!WIFSIGNALED(status))
+		return SLOT_DEATH_EXITED;
+	return WTERMSIG(status) == SIGKILL ? SLOT_DEATH_KILLED
+					   : SLOT_DEATH_CRASHED;
+}
+
+/* The arena goes with the keeper. */
+static void
+give_up(struct slot *s)
+{
+	log_error("slot %u is given up: its clients are closed and it begins "
+		  "anew",
+		s->number);
+	s->phase = SLOT_DOWN;
+	s->giving_up = true;
+	if (s->keeper != 0)
+		(void)kill(s->keeper, SIGKILL); /* not reaped yet */
+}
+
+bool
+supervise_exited_with(int status, enum slot_exit code)
+{
+	return WIFEXITED(status) && WEXITSTATUS(status) == (int)code;
 }
 
 static void
@@ -141,33 +208,78 @@ refuse(struct slot *s)
 }
 
 static void
-worker_gone(struct slot *s, pid_t pid, int status)
+count_death(struct slot *s, pid_t pid, int status)
+{
+	log_death(s, pid, status);
+	if (s->m->stop != STOP_NO)
+		return;
+	s->deaths++;
+	s->deaths_by[death_of(s, status)]++;
+	if (s->phase != SLOT_READY)
+		s->failed_first = true;
+}
+
+bool
+supervise_worker_ended(struct slot *s, pid_t pid, int status)
 {
 	bool was_ready;
 
+	FAULT(worker_gone);
+	if (s->retiring && s->m->stop == STOP_NO && s->keeper != 0 &&
+		!s->orphaned && status == 0) {
+		log_info("worker %u (pid %d) has no client left and ends",
+			s->number, (int)pid);
+		supervise_drained(s);
+		return false;
+	}
 	/* READY may wait in the line: the death came by another. */
 	if (!s->killed)
 		ctl_link_read(s);
 	ctl_link_drop(s);
 	was_ready = s->phase == SLOT_READY;
-	log_death(s, pid, status);
+	if (supervise_exited_with(status, SLOT_EXIT_PARKED))
+		log_debug("worker %u (pid %d) is parked", s->number, (int)pid);
+	else if (supervise_exited_with(status, SLOT_EXIT_HANDOVER))
+		log_info("worker %u (pid %d, generation %" PRIu64
+			 ") has made another keeper",
+			s->number, (int)pid, s->generation);
+	else
+		count_death(s, pid, status);
 	forget_worker(s);
-	if (s->m->stop != STOP_NO) {
-		s->phase = SLOT_DOWN;
-		stop_step(s->m);
+	s->retiring = false;
+	return was_ready;
+}
+
+void
+supervise_go_on(struct slot *s, int status, bool was_ready)
+{
+	if (supervise_exited_with(status, SLOT_EXIT_REFUSED))
+		refuse(s);
+	else if (s->keeper != 0 &&
+		 (s->giving_up ||
+			 supervise_exited_with(status, SLOT_EXIT_GIVEN_UP)))
+		give_up(s);
+	else
+		supervise_schedule(s, was_ready);
+	ready_check(s->m);
+}
+
+static void
+worker_gone(struct slot *s, pid_t pid, int status)
+{
+	bool was_ready = supervise_worker_ended(s, pid, status);
+
+	if (s->phase == SLOT_DRAINED)
+		return;
+	if (upgrade_slot_parked(
+		    s, supervise_exited_with(status, SLOT_EXIT_PARKED)))
+		return;
+	if (s->m->stop == STOP_NO) {
+		supervise_go_on(s, status, was_ready);
 		return;
 	}
-	s->deaths++;
-	if (!was_ready)
-		s->failed_first = true;
-	if (s->keeper == 0)
-		slot_close_lines(s);
-	if (status != STATUS_UNKNOWN && WIFEXITED(status) &&
-		WEXITSTATUS(status) == EXIT_REFUSED)
-		refuse(s);
-	else
-		schedule(s, was_ready);
-	ready_check(s->m);
+	s->phase = SLOT_DOWN;
+	stop_step(s->m);
 }
 
 static void
@@ -179,7 +291,7 @@ worker_spawned(struct slot *s, pid_t pid)
 	s->abort_ms = 0;
 	/* It fails when the worker has died and was reaped already: its
 	 * keeper tells next. */
-	s->worker_pidfd = pidfd_open(pid, 0);
+	s->worker_pidfd = FAULT_CALL(worker_pidfd, pidfd_open(pid, 0));
 	log_debug("worker %u: pid %d, generation %" PRIu64, s->number, (int)pid,
 		s->generation);
 }
@@ -187,7 +299,7 @@ worker_spawned(struct slot *s, pid_t pid)
 static void
 keeper_said(struct slot *s, const struct keeper_message *k)
 {
-	if (k->generation != s->generation)
+	if (upgrade_slot_said(s, k) || k->generation != s->generation)
 		return;
 	switch ((enum keeper_message_type)k->type) {
 	case KEEPER_SPAWNED:
@@ -201,12 +313,15 @@ keeper_said(struct slot *s, const struct keeper_message *k)
 			strerror(k->status));
 		s->failed_first = true;
 		if (s->m->stop == STOP_NO) {
-			schedule(s, false);
+			supervise_schedule(s, false);
 		} else {
 			s->phase = SLOT_DOWN;
 			stop_step(s->m);
 		}
 		ready_check(s->m);
+		break;
+	case KEEPER_HERE:
+		orphan_here(s, k->pid);
 		break;
 	default:
 		break;
@@ -218,71 +333,57 @@ supervise_keeper_read(struct slot *s)
 {
 	while (s->keeper_ctl >= 0) {
 		struct keeper_message k;
-		ssize_t n = recv(s->keeper_ctl, &k, sizeof k, MSG_DONTWAIT);
+		int fd[KEEPER_FDS] = { -1, -1, -1, -1 };
+		int rc = -FAULT_ERR(keeper_read);
 
-		if (n == sizeof k) {
+		if (rc == 0)
+			rc = keeper_recv(s->keeper_ctl, &k, fd);
+
+		for (unsigned i = 0; i < KEEPER_FDS; i++)
+			fd_close(&fd[i]); /* nobody sends us any */
+		if (rc == 1) {
 			keeper_said(s, &k);
 			continue;
 		}
-		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		/* Nothing, or no memory for it: then it is still there. */
+		if (rc != 0 && rc != -EPROTO)
 			return;
-		/* End of file, or our own mistake; its death comes by
-		 * SIGCHLD. */
+		/* End of file, or our own mistake; deaths come by SIGCHLD. */
 		loop_del(s->m->loop, s->keeper_ctl);
+		orphan_line_ended(s);
 		return;
 	}
 }
 
-static void
-on_orphan_end(void *arg, uint32_t events)
+void
+supervise_log_keeper(const struct slot *s, int status)
 {
-	struct slot *s = arg;
-
-	(void)events;
-	worker_gone(s, s->worker, STATUS_UNKNOWN);
-}
-
-/* The worker sees its keeper's end, says goodbye and goes; until then it holds
- * the slot's listeners and its end of the bus. */
-static void
-keeper_gone(struct slot *s, int status)
-{
-	struct master *m = s->m;
 	char how[64];
 
-	supervise_keeper_read(s); /* what it said last */
-	s->keeper = 0;
-	if (m->stop != STOP_NO && s->worker == 0) {
-		slot_close_lines(s);
-		s->phase = SLOT_DOWN;
-		stop_step(m);
-		return;
-	}
-	describe(status, how, sizeof how);
+	supervise_describe(status, how, sizeof how);
 	log_error("keeper %u %s", s->number, how);
-	if (s->worker == 0) {
-		loop_timer_clear(&s->respawn);
-		slot_close_lines(s);
-		if (s->phase != SLOT_REFUSED)
-			schedule(s, false);
-	} else if (s->worker_pidfd < 0 ||
-		   loop_add(m->loop, s->worker_pidfd, EPOLLIN, on_orphan_end,
-			   s) < 0) {
-		worker_gone(s, s->worker, STATUS_UNKNOWN);
-	} else {
-		health_orphaned(s);
-	}
+}
+
+static bool
+find_dead(struct master *m, pid_t pid, int status)
+{
+	if (upgrade_reaped(m, pid, status))
+		return true;
+	for (unsigned i = 0; i < m->n_slots; i++)
+		if (orphan_reaped(&m->slot[i], pid, status))
+			return true;
+	return false;
 }
 
 void
 supervise_reaped(struct master *m, pid_t pid, int status)
 {
+	if (find_dead(m, pid, status) || reload_reaped(m, pid))
+		return;
+	/* A worker or a keeper of whom a line tells that was not read yet. */
 	for (unsigned i = 0; i < m->n_slots; i++)
-		if (m->slot[i].keeper == pid) {
-			keeper_gone(&m->slot[i], status);
-			return;
-		}
-	if (!reload_reaped(m, pid))
+		supervise_keeper_read(&m->slot[i]);
+	if (!find_dead(m, pid, status))
 		log_debug("reaped pid %d, which is none of ours", (int)pid);
 }
 
@@ -297,18 +398,29 @@ on_resync(void *arg)
 		reload_resync(s);
 }
 
+void
+supervise_resync_soon(struct slot *s)
+{
+	loop_timer_set(s->m->loop, &s->resync,
+		clock_mono_ms() + RELOAD_RESYNC_MS, on_resync, s);
+}
+
 bool
 supervise_ready(struct slot *s)
 {
 	if (s->phase != SLOT_STARTING)
 		return false;
+	if (upgrade_slot_ready(s))
+		return true;
+	FAULT(worker_ready);
 	s->phase = SLOT_READY;
+	s->served = true;
 	backoff_ready(&s->backoff);
 	share_ready(s);
+	drain_ready(s);
 	if (s->m->stop != STOP_NO)
 		ctl_link_send(s, LINK_STOP);
-	loop_timer_set(s->m->loop, &s->resync,
-		clock_mono_ms() + RELOAD_RESYNC_MS, on_resync, s);
+	supervise_resync_soon(s);
 	log_info("worker %u is ready (generation %" PRIu64 ")", s->number,
 		s->generation);
 	health_steer(s->m);
@@ -325,34 +437,41 @@ supervise_kill(struct slot *s)
 }
 
 void
+supervise_violation(struct slot *s)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (upgrade_slot_broke(s))
+		return;
+	if (s->violation_ms != 0 && now - s->violation_ms < BROKE_AGAIN_MS)
+		s->giving_up = true;
+	s->violation_ms = now;
+	supervise_kill(s);
+}
+
+void
 supervise_retry(struct master *m)
 {
 	for (unsigned i = 0; i < m->n_slots; i++)
 		if (m->slot[i].phase == SLOT_REFUSED)
-			start_worker(&m->slot[i]);
-}
-
-static bool
-is_unthrottled(void)
-{
-#ifdef BANTER_TEST_FAULTS
-	const char *value = getenv("BANTER_TEST_NO_THROTTLE");
-
-	return value && *value == '1';
-#else
-	return false;
-#endif
+			supervise_start_worker(&m->slot[i]);
 }
 
 void
 supervise_start(struct master *m)
 {
-	bool unthrottled = is_unthrottled();
-
 	srandom((unsigned)clock_mono_ns());
-	for (unsigned i = 0; i < m->n_slots; i++) {
-		m->slot[i].backoff.unthrottled = unthrottled;
-		start_worker(&m->slot[i]);
-	}
+	for (unsigned i = 0; i < m->n_slots; i++)
+		supervise_start_worker(&m->slot[i]);
 	health_start(m);
+}
+
+void
+supervise_resume(struct master *m)
+{
+	srandom((unsigned)clock_mono_ns());
+	for (unsigned i = 0; i < m->n_slots; i++)
+		supervise_resync_soon(&m->slot[i]);
+	health_start(m);
+	health_steer_anew(m);
 }

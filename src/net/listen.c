@@ -201,6 +201,26 @@ listen_learn(int fd, struct listen_address *a)
 	return 0;
 }
 
+/* A steering program can be attached to the group of a socket that is not bound
+ * yet, or that had such a group then: not to one that gets SO_REUSEPORT while
+ * it listens, before a second socket joins (tried on 6.18).  With this the
+ * program is always there first.  Failing costs only that. */
+static void
+make_group(int fd)
+{
+	struct sock_filter code = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog program = { .len = 1, .filter = &code };
+	int none = 0;
+
+	if (set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1) < 0)
+		return;
+	(void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
+		sizeof program);
+	(void)setsockopt(
+		fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &none, sizeof none);
+	(void)set_int(fd, SOL_SOCKET, SO_REUSEPORT, 0);
+}
+
 /* Listening comes before SO_REUSEPORT: a socket that is only bound does not
  * keep another instance out, since both have SO_REUSEADDR (tried). */
 static int
@@ -211,6 +231,7 @@ claim_tcp(struct listen_address *a, const struct listen_options *o)
 
 	if (fd < 0)
 		return fd;
+	make_group(fd);
 	rc = bind_and_listen(fd, a, o->backlog);
 	if (rc == 0)
 		rc = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);

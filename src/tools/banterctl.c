@@ -21,7 +21,10 @@ static const char usage[] =
 	"  rooms [--limit N]                 the rooms and their topics\n"
 	"  metrics                           all figures, as OpenMetrics text\n"
 	"  kick NICK [REASON]                close a client's connection\n"
+	"  drain SLOT                        give a worker no new clients\n"
+	"  undrain SLOT                      give it new clients again\n"
 	"  reload                            read the configuration again\n"
+	"  upgrade                           go on as the installed program\n"
 	"  reopen                            open the log file anew\n"
 	"  stop                              stop the server, and wait for it\n"
 	"\n"
@@ -52,7 +55,8 @@ static bool
 is_verb(const char *word)
 {
 	static const char *const verbs[] = { "status", "clients", "rooms",
-		"metrics", "kick", "reload", "reopen", "stop" };
+		"metrics", "kick", "drain", "undrain", "reload", "upgrade",
+		"reopen", "stop" };
 	size_t i;
 
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)

@@ -104,8 +104,8 @@ static const char *
 table_name(const struct ctl_table *t, const char *verb)
 {
 	static const char *const names[][2] = { { "slot", "slots" },
-		{ "counter", "counters" }, { "note", "notes" },
-		{ "key", "keys" }, { "text", "lines" } };
+		{ "of_slot", "deaths" }, { "counter", "counters" },
+		{ "note", "notes" }, { "key", "keys" }, { "text", "lines" } };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)

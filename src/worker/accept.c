@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT */
 #include "arena/tx.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "log/log.h"
 #include "net/addr.h"
@@ -34,14 +35,24 @@ has_quota(const struct worker *w)
 	       w->page->clients < w->arena.head->quota;
 }
 
+static bool
+may_accept(struct worker *w)
+{
+	return !w->stopping && !w->bus_gone && has_descriptors(w) &&
+	       has_quota(w) && uplink_room(w, CONNECT_BODY);
+}
+
 bool
 accept_may(void *arg, unsigned listener)
 {
 	struct worker *w = arg;
 
 	(void)listener;
-	return !w->stopping && !w->bus_gone && has_descriptors(w) &&
-	       has_quota(w) && uplink_room(w, CONNECT_BODY);
+	if (!may_accept(w))
+		return false;
+	/* From accept4() to the record nothing else names the descriptor. */
+	arena_store(&w->arena.head->fd_in_flight, 1);
+	return true;
 }
 
 static uint64_t
@@ -77,6 +88,7 @@ accept_client(void *arg, unsigned listener, int fd,
 	in_hand(w, HAND_ACCEPT, a->head->next_number, (uint64_t)fd);
 	tx_begin(a);
 	s = session_new(a, fd, w->env->slot);
+	FAULT(accept_record);
 	arena_set(a, &s->cookie, cookie_of(fd));
 	arena_set(a, &s->kind, kind);
 	arena_set(a, &s->flags, first_flags(w, &addr, kind));
@@ -85,14 +97,17 @@ accept_client(void *arg, unsigned listener, int fd,
 	arena_set(a, &s->since_s, clock_wall_ms() / 1000);
 	arena_set(a, &s->active_s, w->now_ms / 1000);
 	uplink_connect(w, s);
+	FAULT(accept_asked);
 	tx_commit(a);
+	FAULT(accept_done);
 	in_hand(w, HAND_NONE, 0, 0);
 	session_map_add(w, s);
 	w->page->clients++;
 	w->page->next_number = a->head->next_number;
 	count(w, accepted, 1);
-	if (io_client_add(w->io, fd) < 0)
+	if (io_client_add(w->io, fd, false) < 0)
 		client_end(w, s, SLICE_LIT("no memory"));
+	FAULT(accept_added);
 }
 
 static void
@@ -182,6 +197,7 @@ accept_drained(void *arg, unsigned listener)
 	const struct arena_listener *l = &w->arena.head->listener[listener];
 	int fd = l->fd;
 
+	arena_store(&w->arena.head->fd_in_flight, 1);
 	arena_store(&l->fd, -1);
 	fd_close(&fd);
 	control_listener_done(w, l->address);
@@ -216,7 +232,7 @@ review_descriptors(struct worker *w)
 void
 accept_review(struct worker *w)
 {
-	bool may = w->now_ms >= w->accept_at_ms && accept_may(w, 0);
+	bool may = w->now_ms >= w->accept_at_ms && may_accept(w);
 
 	review_descriptors(w);
 	if (may && w->starving_logged &&

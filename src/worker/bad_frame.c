@@ -93,8 +93,9 @@ bad_frame_heed(const struct worker *w, const struct request *r)
 		memcmp(r->text.p, magic.p, magic.len) != 0 || !is_chosen(w))
 		return;
 	len = spoil(w, &bad, slice_skip(r->text, magic.len));
-	/* This batch is whole, so its number counts as had. */
-	if (is(slice_skip(r->text, magic.len), "slot"))
+	/* The number of a batch that can be read counts as had. */
+	if (len > sizeof bad.batch && len <= BUS_BATCH_MAX &&
+		bad.batch.number == w->arena.head->batch_out + 1)
 		arena_store(&w->arena.head->batch_out,
 			w->arena.head->batch_out + 1);
 	if (len > 0)

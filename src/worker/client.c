@@ -8,6 +8,7 @@
 #include "arena/queue.h"
 #include "arena/tx.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/must.h"
 #include "log/event.h"
 #include "log/log.h"
@@ -181,14 +182,12 @@ leave(struct worker *w, const struct session *s, struct slice reason)
 }
 
 void
-client_quit(struct worker *w, const struct session *s, struct slice reason,
+client_leave(struct worker *w, const struct session *s, struct slice reason,
 	const struct event *last)
 {
 	if (s->state >= SESSION_FLUSHING)
 		return;
-	io_client_read(w->io, session_fd(&w->arena, s), false);
 	log_close(w, s, reason);
-	tx_begin(&w->arena);
 	if (last != NULL)
 		output_tell(w, s, last);
 	leave(w, s, reason);
@@ -196,10 +195,31 @@ client_quit(struct worker *w, const struct session *s, struct slice reason,
 	(void)arena_keep(&w->arena, &s->line, slice_of(NULL, 0));
 	arena_set(&w->arena, &s->missed, 0);
 	arena_set(&w->arena, &s->state, SESSION_FLUSHING);
-	tx_commit(&w->arena);
-	w->fd[session_fd(&w->arena, s)].last_ms = (uint32_t)w->now_ms;
+}
+
+void
+client_left(struct worker *w, const struct session *s)
+{
+	int fd = session_fd(&w->arena, s);
+
+	io_client_read(w->io, fd, s->state == SESSION_CLOSING);
+	w->fd[fd].last_ms = (uint32_t)w->now_ms;
 	timers_set(w, s, TIMER_CLOSE, w->now_ms + CHECK_MS);
-	output_dirty(w, session_fd(&w->arena, s));
+	output_dirty(w, fd);
+}
+
+void
+client_quit(struct worker *w, const struct session *s, struct slice reason,
+	const struct event *last)
+{
+	if (s->state >= SESSION_FLUSHING)
+		return;
+	tx_begin(&w->arena);
+	client_leave(w, s, reason, last);
+	tx_commit(&w->arena);
+	FAULT(close_said);
+	client_log_all(w);
+	client_left(w, s);
 }
 
 void
@@ -208,9 +228,12 @@ client_drop(struct worker *w, const struct session *s)
 	int fd = session_fd(&w->arena, s);
 
 	must(s->state >= SESSION_FLUSHING);
+	FAULT(close_begun);
 	io_client_del(w->io, fd);
 	(void)shutdown(fd, SHUT_RDWR);
+	FAULT(close_shut);
 	(void)close(fd);
+	FAULT(close_closed);
 	w->page->pending -= s->q_bytes;
 	w->page->clients--;
 	count(w, closed, 1);
@@ -218,6 +241,7 @@ client_drop(struct worker *w, const struct session *s)
 	tx_begin(&w->arena);
 	session_free(&w->arena, s);
 	tx_commit(&w->arena);
+	FAULT(close_freed);
 	w->fd[fd] = (struct derived){ .dirty = w->fd[fd].dirty,
 		.paused = w->fd[fd].paused };
 }
@@ -235,6 +259,7 @@ client_flushed(struct worker *w, const struct session *s)
 		return;
 	}
 	(void)shutdown(session_fd(&w->arena, s), SHUT_WR);
+	FAULT(close_half);
 	arena_store(&s->state, SESSION_CLOSING);
 	w->fd[session_fd(&w->arena, s)].last_ms = (uint32_t)w->now_ms;
 	io_client_read(w->io, session_fd(&w->arena, s), true);
@@ -353,48 +378,16 @@ client_retry_ended(struct worker *w)
 	free(again.at);
 }
 
-/* What the dead worker had on its descriptor may be closed and the number in
- * use for something else. */
-static bool
-has_its_socket(const struct session *s, int fd)
-{
-	uint64_t cookie = 0;
-	socklen_t len = sizeof cookie;
-
-	return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 &&
-	       cookie == s->cookie;
-}
-
-static void
-say_fault(struct worker *w, const struct session *s, int fd)
-{
-	const struct kind *k = kind_of(w, s);
-	char mem[256];
-	struct buf b = buf_over(mem, sizeof mem);
-	struct event e = { .type = EVENT_CLOSING,
-		.text = slice_str(FAULT_TEXT) };
-
-	/* A line that was half out ends here. */
-	if (s->q_head_sent > 0 && k->protocol->has_notices)
-		buf_chr(&b, '\n');
-	k->protocol->encode(
-		&e, &k->options, k->protocol->variant(s->proto_state), &b);
-	(void)!send(fd, b.p, b.len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	(void)shutdown(fd, SHUT_RDWR);
-	(void)close(fd);
-}
-
+/* No word to the registry: it learns by the list of sessions that follows every
+ * takeover, so this needs no room on the bus. */
 void
-client_fault(struct worker *w, const struct session *s)
+client_forget(struct worker *w, const struct session *s)
 {
-	int fd = session_fd(&w->arena, s);
-
-	if (has_its_socket(s, fd))
-		say_fault(w, s, fd);
 	log_close(w, s, SLICE_LIT("server fault"));
 	count(w, fault_closed, 1);
 	count(w, closed, 1);
 	tx_begin(&w->arena);
-	arena_clear(&w->arena, s, sizeof *s);
+	chat_leave_all(w->chat, s);
+	session_free(&w->arena, s);
 	tx_commit(&w->arena);
 }

@@ -7,10 +7,27 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define RAW_FLUSH_MS                                      \
  200u /* what may become a bare "exit" is not held longer \
        */
+
+/* After an upgrade the arena's may be older than what the new master has, or of
+ * a layout that this image does not know. */
+static const struct conf *
+map_conf(struct worker *w)
+{
+	const struct arena_head *h = w->arena.head;
+	const struct conf *conf = NULL;
+
+	if (h->conf_generation >= w->env->conf_generation)
+		conf = conf_map((int)h->conf_fd);
+	if (conf != NULL)
+		return conf;
+	w->conf_is_given = true;
+	return conf_map(w->env->conf);
+}
 
 int
 config_open(struct worker *w)
@@ -22,12 +39,30 @@ config_open(struct worker *w)
 		arena_store(&h->conf_generation, w->env->conf_generation);
 		arena_store(&h->quota, w->env->quota);
 	}
-	w->conf = conf_map((int)h->conf_fd);
+	w->conf = map_conf(w);
 	if (w->conf == NULL)
-		return -EPROTO;
+		return -EINVAL;
 	config_kinds_open(w);
 	config_apply(w);
 	return 0;
+}
+
+void
+config_settle(struct worker *w)
+{
+	const struct arena_head *h = w->arena.head;
+	int old = (int)h->conf_fd;
+
+	if (!w->conf_is_given)
+		return;
+	tx_begin(&w->arena);
+	arena_set(&w->arena, &h->conf_generation, w->env->conf_generation);
+	arena_set(&w->arena, &h->conf_fd, w->env->conf);
+	tx_commit(&w->arena);
+	w->conf_is_given = false;
+	w->page->conf_generation = h->conf_generation;
+	if (old != w->env->conf)
+		fd_close(&old);
 }
 
 void
@@ -145,7 +180,7 @@ config_listeners(struct worker *w)
 		if (l->fd >= 0 &&
 			!(l->flags & (LISTENER_LEAVING | LISTENER_PREPARED)) &&
 			l->listen < w->conf->n_listen)
-			arena_store(&l->kind,
+			arena_set(&w->arena, &l->kind,
 				kind_for(w, &w->conf->listen[l->listen]));
 	}
 }

@@ -2,6 +2,7 @@
 #include "arena/heap.h"
 #include "arena/tx.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "log/event.h"
 #include "log/log.h"
@@ -37,6 +38,15 @@ control_want(struct worker *w)
 }
 
 void
+control_poisoned(struct worker *w, const struct bus_frame *f)
+{
+	struct ctl_frame named = { f->sender, f->sequence, f->time_ms, f->room,
+		f->type };
+
+	answer(w, CTL_POISONED, 0, &named, sizeof named);
+}
+
+void
 control_listener_done(struct worker *w, uint32_t address)
 {
 	struct ctl_listener l = { .address = address };
@@ -48,6 +58,7 @@ static void
 forget_prepared(struct worker *w, bool close_listeners)
 {
 	const struct arena_head *h = w->arena.head;
+	int prepared;
 
 	for (unsigned i = 0; close_listeners && i < ARENA_LISTENERS; i++) {
 		const struct arena_listener *l = &h->listener[i];
@@ -59,9 +70,9 @@ forget_prepared(struct worker *w, bool close_listeners)
 		fd_close(&fd);
 	}
 	conf_unmap(&w->prepared);
-	if (h->prepared_fd >= 0)
-		(void)close((int)h->prepared_fd);
+	prepared = (int)h->prepared_fd;
 	arena_store(&h->prepared_fd, -1);
+	fd_close(&prepared);
 	w->prepared_tag = 0;
 }
 
@@ -79,6 +90,7 @@ do_prepare(struct worker *w, uint64_t tag, int *fd)
 		return;
 	}
 	arena_store(&w->arena.head->prepared_fd, *fd);
+	FAULT(prepare_kept);
 	*fd = -1;
 	w->prepared_tag = tag;
 	answer(w, CTL_PREPARED, tag, NULL, 0);
@@ -106,7 +118,9 @@ do_listener(struct worker *w, struct slice body, int *fd)
 		arena_store(&p->address, l.address);
 		arena_store(&p->flags,
 			LISTENER_PREPARED | (l.shared ? LISTENER_SHARED : 0));
+		FAULT(listener_placed);
 		arena_store(&p->fd, *fd);
+		FAULT(listener_kept);
 		*fd = -1;
 		return;
 	}
@@ -137,11 +151,13 @@ commit_listeners(struct worker *w, struct slice map)
 		at = new_index(map, l->address);
 		if (at == UINT32_MAX) {
 			/* What waits is accepted under the kind it had. */
-			arena_store(&l->flags, l->flags | LISTENER_LEAVING);
+			arena_set(&w->arena, &l->flags,
+				l->flags | LISTENER_LEAVING);
 			continue;
 		}
-		arena_store(&l->listen, at);
-		arena_store(&l->flags, l->flags & ~LISTENER_PREPARED);
+		arena_set(&w->arena, &l->listen, at);
+		FAULT(commit_listener);
+		arena_set(&w->arena, &l->flags, l->flags & ~LISTENER_PREPARED);
 	}
 	config_listeners(w);
 }
@@ -158,12 +174,17 @@ do_commit(struct worker *w, uint64_t tag, struct slice map)
 	conf_unmap(&w->conf);
 	w->conf = w->prepared;
 	w->prepared = NULL;
-	commit_listeners(w, map);
+	/* In one: the listeners name their sections of the configuration by
+	 * number. */
 	tx_begin(&w->arena);
+	commit_listeners(w, map);
+	FAULT(commit_listened);
 	arena_set(&w->arena, &h->conf_fd, h->prepared_fd);
 	arena_set(&w->arena, &h->prepared_fd, -1);
 	arena_set(&w->arena, &h->conf_generation, tag);
+	FAULT(commit_noted);
 	tx_commit(&w->arena);
+	FAULT(commit_done);
 	(void)close(old);
 	config_apply(w);
 	timers_idle_all(w);
@@ -181,6 +202,36 @@ do_recall(struct worker *w, uint64_t tag, uint64_t n)
 	arena_store(&w->arena.head->quota, kept.n);
 	w->page->quota = kept.n;
 	answer(w, CTL_KEPT, tag, &kept, sizeof kept);
+}
+
+/* Others take what waits on a shared socket; on its own this worker goes on
+ * accepting, because nobody else can. */
+static void
+close_shared(struct worker *w)
+{
+	for (unsigned i = 0; i < ARENA_LISTENERS; i++) {
+		const struct arena_listener *l = &w->arena.head->listener[i];
+		int fd = l->fd;
+
+		if (fd < 0 || !(l->flags & LISTENER_SHARED) ||
+			l->flags & (LISTENER_PREPARED | LISTENER_LEAVING))
+			continue;
+		io_listener_del(w->io, fd);
+		arena_store(&l->fd, -1);
+		fd_close(&fd);
+	}
+}
+
+/* What the last client has said must be out as well; the master asks again. */
+static void
+do_drain(struct worker *w, bool end)
+{
+	const struct arena_head *h = w->arena.head;
+
+	close_shared(w);
+	if (end && w->page->clients == 0 && h->out_frames == 0 &&
+		h->sealed_len == 0)
+		worker_stop(w, "the server is stopping, goodbye", 0, 0);
 }
 
 static const char *
@@ -290,6 +341,7 @@ dispatch(struct worker *w, const struct ctl_head *h, struct slice body, int *fd)
 {
 	struct slice rest = body;
 	struct ctl_number number = { 0 };
+	struct ctl_frame named;
 
 	switch ((enum ctl_type)h->type) {
 	case CTL_PREPARE:
@@ -324,9 +376,25 @@ dispatch(struct worker *w, const struct ctl_head *h, struct slice body, int *fd)
 		if (bus_get(&rest, &number, sizeof number))
 			do_kick(w, number.n, rest);
 		break;
+	case CTL_PARK:
+		FAULT(park_told);
+		w->exit_code = SLOT_EXIT_PARKED;
+		break;
+	case CTL_GO:
+		FAULT(go_told);
+		w->waits = false;
+		break;
+	case CTL_SKIP:
+		if (bus_get(&rest, &named, sizeof named))
+			poison_note(w, &named);
+		break;
 	case CTL_STOP:
 		(void)bus_get(&rest, &number, sizeof number);
 		worker_stop(w, "the server is stopping, goodbye", number.n, 0);
+		break;
+	case CTL_DRAIN:
+		if (bus_get(&rest, &number, sizeof number))
+			do_drain(w, number.n == 1);
 		break;
 	default:
 		log_error("unknown command %u from the master", h->type);
@@ -341,6 +409,8 @@ control_receive(struct worker *w)
 	struct ctl_head head;
 	struct slice body;
 
+	/* Descriptors come, and old ones go. */
+	arena_store(&w->arena.head->fd_in_flight, 1);
 	for (;;) {
 		int fd = -1;
 		int rc = ctl_recv(w->env->ctl, mem, true, &head, &body, &fd);

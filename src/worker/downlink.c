@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT */
 #include "arena/queue.h"
 #include "arena/tx.h"
+#include "base/fault.h"
 #include "log/event.h"
 #include "log/log.h"
 #include "worker/private.h"
@@ -66,9 +67,7 @@ turn_away(struct worker *w, const struct session *s, const struct event *e)
 		"text", slice_of(NULL, 0));
 	/* The registry does not know it. */
 	arena_set(&w->arena, &s->flags, s->flags & ~SESSION_KNOWN);
-	w->quit.session = s->id;
-	w->quit.len = 0;
-	w->quit.last = (struct event){ .type = EVENT_NONE };
+	client_leave(w, s, slice_of(NULL, 0), NULL);
 }
 
 static void
@@ -257,16 +256,37 @@ frame_topic_event(
 	uint32_t room = chat_room(w->chat, f->room);
 	struct event e = { .type = EVENT_TOPIC, .time_ms = f->time_ms };
 
-	tx_begin(&w->arena);
-	(void)answered(w, f);
 	e.nick = string(&body);
 	e.text = body;
+	tx_begin(&w->arena);
 	chat_topic(w->chat, f->room, body);
 	tx_commit(&w->arena);
-	if (room == ARENA_NONE)
+	if (room != ARENA_NONE) {
+		e.room = room_name(&w->arena, room);
+		fanout_room(w, f->room, &e, 0);
+	}
+	/* Behind the event, in the transaction that ends the frame: whoever set
+	 * the topic says nothing more before it is shown. */
+	tx_begin(&w->arena);
+	(void)answered(w, f);
+}
+
+/* Once per member, also when a death cuts this: q_word says who had it. */
+static void
+miss(struct worker *w, const struct session *s, uint32_t room_id,
+	const struct bus_gap *g)
+{
+	uint32_t frame = fanout_frame(w);
+
+	if (queue_frame(s) == frame)
 		return;
-	e.room = room_name(&w->arena, room);
-	fanout_room(w, f->room, &e, 0);
+	tx_begin(&w->arena);
+	if (g->session == 0)
+		output_skip(w, s, room_id, g->number);
+	else if (s->missed >= g->number)
+		arena_set(&w->arena, &s->missed, s->missed - g->number);
+	arena_set(&w->arena, &s->q_word, (uint64_t)frame << 32 | queue_tail(s));
+	tx_commit(&w->arena);
 }
 
 /* The members are told how many messages they missed; who said some of them
@@ -282,8 +302,9 @@ frame_gap(struct worker *w, const struct bus_frame *f, struct slice body)
 	if (f->room == 0) {
 		const struct session *s = session_find(w, g.session);
 
+		g.session = 0;
 		if (s != NULL && is_open(s))
-			output_skip(w, s, 0, g.number);
+			miss(w, s, 0, &g);
 		return;
 	}
 	room = chat_room(w->chat, f->room);
@@ -293,10 +314,8 @@ frame_gap(struct worker *w, const struct bus_frame *f, struct slice body)
 	for (uint32_t i = 0; i < n; i++) {
 		const struct session *s = &w->arena.session[fd[i]];
 
-		if (g.session == 0)
-			output_skip(w, s, f->room, g.number);
-		else if (s->id == g.session && s->missed >= g.number)
-			arena_store(&s->missed, s->missed - g.number);
+		if (g.session == 0 || s->id == g.session)
+			miss(w, s, f->room, &g);
 	}
 }
 
@@ -323,21 +342,52 @@ static const struct {
 	[BUS_GAP] = { frame_gap, false, false },
 };
 
+bool
+downlink_is_answer(uint8_t type)
+{
+	return frame_table[type].answer;
+}
+
+/* The frame is done: in one transaction with what it did, or behind a fan-out
+ * that may be run again. */
 static void
-frame(struct worker *w, const struct bus_frame *f)
+commit_frame(struct worker *w, size_t at)
 {
 	const struct arena_head *h = w->arena.head;
+
+	if (!w->arena.in_transaction)
+		tx_begin(&w->arena);
+	arena_set(&w->arena, &h->frame_in, h->frame_in + 1);
+	arena_set(&w->arena, &h->batch_in_at, at);
+	tx_commit(&w->arena);
+}
+
+static void
+act(struct worker *w, const struct bus_frame *f)
+{
+	if (poison_is_skipped(w, f)) {
+		poison_skip(w, f);
+		return;
+	}
+	if (frame_table[f->type].transaction)
+		tx_begin(&w->arena);
+	frame_table[f->type].handle(w, f, bus_body(f));
+}
+
+/* at: where the next one begins. */
+static void
+frame(struct worker *w, const struct bus_frame *f, size_t at)
+{
 	const struct session *s;
 
 	if (frame_table[f->type].handle == NULL)
 		return;
-	in_hand(w, HAND_FRAME, f->sender, h->frame_in + 1);
-	if (frame_table[f->type].transaction)
-		tx_begin(&w->arena);
-	frame_table[f->type].handle(w, f, bus_body(f));
-	if (frame_table[f->type].transaction)
-		tx_commit(&w->arena);
-	arena_store(&h->frame_in, h->frame_in + 1);
+	in_hand(w, HAND_FRAME, f->sender, w->arena.head->frame_in + 1);
+	FAULT(frame_begun);
+	act(w, f);
+	FAULT(frame_handled);
+	commit_frame(w, at);
+	FAULT(frame_done);
 	in_hand(w, HAND_NONE, 0, 0);
 	client_log_all(w);
 	if (!frame_table[f->type].answer)
@@ -354,8 +404,10 @@ frame(struct worker *w, const struct bus_frame *f)
 static bool
 has_room_for(struct worker *w, const struct bus_frame *f)
 {
-	return (f->type != BUS_CONNECTED && f->type != BUS_REFUSED) ||
-	       w->bus_gone || uplink_room(w, 256);
+	if (f->type != BUS_CONNECTED && f->type != BUS_REFUSED &&
+		!poison_is_skipped(w, f))
+		return true;
+	return w->bus_gone || uplink_room(w, 256);
 }
 
 enum outcome {
@@ -382,13 +434,14 @@ batch(struct worker *w, struct slice datagram)
 			continue;
 		if (!has_room_for(w, f))
 			return LATER;
-		frame(w, f);
-		arena_store(&h->batch_in_at, at);
+		frame(w, f, at);
 	}
+	FAULT(batch_handled);
 	tx_begin(&w->arena);
 	arena_set(&w->arena, &h->batch_in, b->number);
 	arena_set(&w->arena, &h->batch_in_at, 0);
 	tx_commit(&w->arena);
+	FAULT(batch_done);
 	count(w, batches_in, 1);
 	return damaged ? DAMAGED : HANDLED;
 }
@@ -398,15 +451,18 @@ downlink_receive(struct worker *w)
 {
 	for (int i = 0; i < BATCHES_PER_TURN; i++) {
 		enum outcome outcome;
-		ssize_t n = recv(w->env->bus, w->arena.bus_in, ARENA_BUS_BYTES,
-			MSG_PEEK | MSG_DONTWAIT);
+		ssize_t n = FAULT_CALL(downlink_peek,
+			recv(w->env->bus, w->arena.bus_in, ARENA_BUS_BYTES,
+				MSG_PEEK | MSG_DONTWAIT));
 
-		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		/* Want of memory too: it is still there in the next turn. */
+		if (n == -1 && errno != ECONNRESET)
 			return;
 		if (n <= 0) {
 			w->bus_gone = true;
 			return;
 		}
+		FAULT(downlink_peeked);
 		outcome = batch(w, slice_of(w->arena.bus_in, (size_t)n));
 		if (outcome == LATER) {
 			/* Readable all the while: waiting for it would spin.
@@ -420,6 +476,8 @@ downlink_receive(struct worker *w)
 			log_error("the master sent a damaged batch: leaving");
 			w->exit_code = 70;
 		}
-		(void)!recv(w->env->bus, w->arena.bus_in, 0, MSG_DONTWAIT);
+		(void)!FAULT_CALL(downlink_drop,
+			recv(w->env->bus, w->arena.bus_in, 0, MSG_DONTWAIT));
+		FAULT(downlink_dropped);
 	}
 }

@@ -8,6 +8,7 @@
 #include "arena/heap.h"
 #include "arena/queue.h"
 #include "arena/tx.h"
+#include "base/fault.h"
 #include "worker/private.h"
 
 #define ENCODINGS 16
@@ -68,12 +69,15 @@ serve(struct fanout *f, const struct session *s, uint32_t room_id)
 	if (s->missed > 0 || queue_is_long(s) ||
 		(limit != 0 && s->q_bytes + enc->len > limit) ||
 		queue_push(&w->arena, s, enc->ref, enc->len, f->frame) < 0) {
-		output_skip(w, s, room_id, 1);
 		/* Once, also when the event names more of its rooms. */
-		arena_store(
-			&s->q_word, (uint64_t)f->frame << 32 | queue_tail(s));
+		tx_begin(&w->arena);
+		output_skip(w, s, room_id, 1);
+		arena_set(&w->arena, &s->q_word,
+			(uint64_t)f->frame << 32 | queue_tail(s));
+		tx_commit(&w->arena);
 		return;
 	}
+	FAULT(fanout_member);
 	enc->n_refs++;
 	w->page->pending += enc->len;
 	output_dirty(w, session_fd(&w->arena, s));
@@ -95,13 +99,17 @@ finish(struct fanout *f)
 	count(f->w, deliveries, n);
 }
 
+uint32_t
+fanout_frame(const struct worker *w)
+{
+	/* 0 is what a new record has. */
+	return (uint32_t)(w->arena.head->frame_in + 1) | 1u << 31;
+}
+
 static struct fanout
 start(struct worker *w, const struct event *e)
 {
-	return (struct fanout){ .w = w,
-		.e = e,
-		/* 0 is what a new record has. */
-		.frame = (uint32_t)(w->arena.head->frame_in + 1) | 1u << 31 };
+	return (struct fanout){ .w = w, .e = e, .frame = fanout_frame(w) };
 }
 
 static void
@@ -131,6 +139,7 @@ fanout_room(struct worker *w, uint32_t room_id, const struct event *e,
 	struct fanout f = start(w, e);
 
 	serve_room(&f, room_id, except);
+	FAULT(fanout_served);
 	finish(&f);
 }
 

@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: MIT */
 #include "arena/heap.h"
 #include "arena/tx.h"
+#include "base/fault.h"
 #include "base/must.h"
 #include "log/event.h"
 #include "worker/private.h"
@@ -164,6 +165,7 @@ hold(struct chunk *k)
 	if (arena_keep(a, &k->s->held, k->in) < 0)
 		arena_set(a, &k->s->flags, k->s->flags | SESSION_BROKEN);
 	arena_set(a, &k->s->held_at, 0);
+	FAULT(input_held);
 	arena_set(a, &k->s->rx_total, k->s->rx_total + k->in.len);
 	tx_commit(a);
 }
@@ -204,6 +206,13 @@ slow_down(struct worker *w, const struct session *s)
 	return true;
 }
 
+/* Where in all that the client has sent. */
+static uint64_t
+place(const struct chunk *k)
+{
+	return k->s->rx_total - (k->held ? k->in.len : 0);
+}
+
 /* One request.  True: go on. */
 static bool
 step(struct chunk *k)
@@ -217,20 +226,24 @@ step(struct chunk *k)
 	struct slice in = window(k);
 	size_t before = in.len;
 
-	in_hand(w, HAND_INPUT, s->id, s->rx_total);
+	in_hand(w, HAND_INPUT, s->id, place(k));
+	FAULT(input_step);
 	tx_begin(&w->arena);
 	status = kind->protocol->input(&k->c, &kind->options, &in, &r, &reply);
 	must(in.len < before || status != PROTO_MORE);
 	k->in = slice_skip(k->in, before - in.len);
 	consumed(k, before - in.len);
 	chunk_save(k);
+	FAULT(input_read);
 	/* Also what asks for nothing: it is handled, and may be answered. */
 	if (status != PROTO_MORE)
 		flood_pay(w, s);
 	handle(k, status, &r, &reply);
 	/* /time changes the state behind the protocol's back. */
 	k->c.state = s->proto_state;
+	FAULT(input_handled);
 	tx_commit(&w->arena);
+	FAULT(input_done);
 	client_log_all(w);
 	in_hand(w, HAND_NONE, 0, 0);
 	return verb_finish(w, s, k->id);
@@ -239,7 +252,8 @@ step(struct chunk *k)
 static void
 run(struct chunk *k)
 {
-	while (k->in.len > 0) {
+	/* One that is to be ended is not heard any more. */
+	while (k->in.len > 0 && !(k->s->flags & SESSION_HOPELESS)) {
 		if (must_wait(k)) {
 			if (!(k->s->flags & SESSION_WAITING))
 				pause_fd(k->w, session_fd(&k->w->arena, k->s));
@@ -289,6 +303,7 @@ flush_line(struct worker *w, const struct session *s)
 		&k->c, &kind->options, s->flags & SESSION_EOF, &r);
 	chunk_save(k);
 	handle(k, status, &r, NULL);
+	FAULT(input_flushed);
 	tx_commit(&w->arena);
 	client_log_all(w);
 	in_hand(w, HAND_NONE, 0, 0);
@@ -299,15 +314,22 @@ static bool
 is_idle(const struct session *s, uint64_t id)
 {
 	return s->id == id && is_open(s) && s->held == 0 &&
-	       !(s->flags & SESSION_WAITING);
+	       !(s->flags & (SESSION_WAITING | SESSION_HOPELESS));
+}
+
+void
+input_await_flush(struct worker *w, const struct session *s)
+{
+	uint32_t flush_ms = w->arena.head->kind[s->kind].flush_after_ms;
+
+	if (s->line != 0 && flush_ms > 0)
+		timers_set(w, s, TIMER_FLUSH, w->now_ms + flush_ms);
 }
 
 /* All that has come is handled: is there an unfinished line, or an end? */
 static void
 after(struct worker *w, const struct session *s, uint64_t id)
 {
-	uint32_t flush_ms;
-
 	if (!is_idle(s, id))
 		return;
 	if (s->flags & SESSION_EOF) {
@@ -317,9 +339,23 @@ after(struct worker *w, const struct session *s, uint64_t id)
 			finish(w, s);
 		return;
 	}
-	flush_ms = w->arena.head->kind[s->kind].flush_after_ms;
-	if (s->line != 0 && flush_ms > 0)
-		timers_set(w, s, TIMER_FLUSH, w->now_ms + flush_ms);
+	input_await_flush(w, s);
+}
+
+/* Before the receive: should a death come right after it, the kernel's count of
+ * what it handed out, less rx_base, is what lies in the area. */
+static void
+own_area(struct worker *w, const struct session *s)
+{
+	const struct arena_head *h = w->arena.head;
+
+	arena_store(&h->rx_session, 0);
+	arena_store(&h->rx_len, 0);
+	if (s == NULL)
+		return;
+	arena_store(&h->rx_base, s->rx_total);
+	arena_store(&h->rx_session, s->id);
+	FAULT(input_owned);
 }
 
 void *
@@ -333,7 +369,7 @@ input_area(void *arg, int fd, size_t *ret_len)
 		pause_fd(w, fd);
 		return NULL;
 	}
-	arena_store(&w->arena.head->rx_owner, fd + 1);
+	own_area(w, s);
 	*ret_len = ARENA_RX_BYTES;
 	return w->arena.rx;
 }
@@ -348,6 +384,8 @@ input_received(void *arg, int fd, size_t len)
 
 	if (s == NULL || s->state >= SESSION_FLUSHING)
 		return; /* it was said goodbye to: read away */
+	arena_store(&w->arena.head->rx_len, len);
+	FAULT(input_noted);
 	id = s->id;
 	count(w, bytes_in, len);
 	w->fd[fd].last_ms = (uint32_t)w->now_ms;
@@ -357,8 +395,22 @@ input_received(void *arg, int fd, size_t len)
 	k = chunk_start(w, s);
 	k->in = slice_of(w->arena.rx, len);
 	run(k);
+	FAULT(input_over);
+	arena_store(&w->arena.head->rx_session, 0);
 	after(w, s, id);
-	arena_store(&w->arena.head->rx_owner, 0);
+}
+
+void
+input_take_over(
+	struct worker *w, const struct session *s, size_t at, size_t len)
+{
+	uint64_t id = s->id;
+	struct chunk *k = chunk_start(w, s);
+
+	k->in = slice_of(w->arena.rx + at, len);
+	run(k);
+	arena_store(&w->arena.head->rx_session, 0);
+	after(w, s, id);
 }
 
 /* A reset client is not waited for: what it had sent before is fetched. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/mishap.h"
+#include "base/fault.h"
 
 #ifdef BANTER_TEST_FAULTS
 # include <signal.h>
@@ -18,17 +19,39 @@ asked(const char *variable, const char *word, unsigned slot)
 	return value != NULL && strcmp(value, want) == 0;
 }
 
-void
-mishap_line(struct slice text)
+static bool
+heeds_lines(void)
 {
 	const char *on = getenv("BANTER_TEST_LINES");
 
-	if (on == NULL || *on != '1')
+	return on != NULL && *on == '1';
+}
+
+void
+mishap_line(struct slice text)
+{
+	bool loop = slice_eq_str(text, "!loop");
+	volatile unsigned turns = 0;
+
+	if (!heeds_lines())
 		return;
 	if (slice_eq_str(text, "!crash"))
 		(void)raise(SIGKILL);
+	if (slice_eq_str(text, "!segv"))
+		fault_segv();
+	if (slice_eq_str(text, "!abort"))
+		abort();
 	while (slice_eq_str(text, "!hang"))
 		(void)usleep(1000);
+	while (loop)
+		turns++;
+}
+
+void
+mishap_encode(struct slice text)
+{
+	if (slice_eq_str(text, "!poison") && heeds_lines())
+		fault_segv();
 }
 
 bool

@@ -1,7 +1,9 @@
 /* mishap.h - mishaps that the tests ask for; in test builds only.
  *
- * BANTER_TEST_LINES=1: a client's line "!crash", "!hang" does that to its
- * worker, inside the transaction of the line.
+ * BANTER_TEST_LINES=1: a client's line does that to its worker, inside the
+ * transaction of the line: "!crash" (SIGKILL), "!segv", "!abort", "!hang"
+ * (asleep), "!loop" (busy).  The text "!poison" crashes each worker that makes
+ * bytes of it for a client.
  * BANTER_TEST_PREPARE=refuse:N, die:N: slot N answers a reload so.
  * BANTER_TEST_START=die:N, refuse:N: slot N's worker ends before it is ready,
  * with code 1, or 78.
@@ -17,6 +19,7 @@
 
 #ifdef BANTER_TEST_FAULTS
 void mishap_line(struct slice text);
+void mishap_encode(struct slice text);
 /* True: refuse. */
 bool mishap_prepare(unsigned slot);
 /* The exit code, or -1: start. */
@@ -24,6 +27,12 @@ int mishap_start(unsigned slot);
 #else
 static inline void
 mishap_line(struct slice text)
+{
+	(void)text;
+}
+
+static inline void
+mishap_encode(struct slice text)
 {
 	(void)text;
 }

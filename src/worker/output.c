@@ -3,7 +3,9 @@
 #include "arena/queue.h"
 #include "arena/tx.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/must.h"
+#include "worker/mishap.h"
 #include "worker/private.h"
 
 block_ref
@@ -14,6 +16,7 @@ output_encode(struct worker *w, const struct kind *k, uint32_t variant,
 	struct buf b = buf_over(mem, sizeof mem);
 	block_ref ref;
 
+	mishap_encode(e->text);
 	k->protocol->encode(e, &k->options, variant, &b);
 	if (b.len == 0)
 		return 0;
@@ -156,7 +159,9 @@ output_sent(void *arg, int fd, size_t n)
 	must(s != NULL);
 	tx_begin(&w->arena);
 	queue_sent(&w->arena, s, n);
+	FAULT(output_noted);
 	tx_commit(&w->arena);
+	FAULT(output_done);
 	if (s->state >= SESSION_FLUSHING)
 		w->fd[fd].last_ms = (uint32_t)w->now_ms;
 	w->page->pending -= n;
@@ -189,6 +194,7 @@ output_flush(struct worker *w, const struct session *s)
 	uint64_t id = s->id;
 
 	in_hand(w, HAND_FLUSH, id, s->tx_total);
+	FAULT(output_flush);
 	do
 		(void)tell_missed(w, s);
 	while (send_some(w, s));
@@ -254,10 +260,10 @@ drop_queue(struct worker *w, const struct session *s)
 
 	tx_begin(&w->arena);
 	n = queue_drop(&w->arena, s);
-	tx_commit(&w->arena);
-	w->page->pending -= bytes - s->q_bytes;
 	if (n > 0 && s->state < SESSION_FLUSHING)
 		output_skip(w, s, 0, n);
+	tx_commit(&w->arena);
+	w->page->pending -= bytes - s->q_bytes;
 	return s->q_bytes < bytes;
 }
 

@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 struct charset;
+struct sync;
 struct timers;
 
 #define LOG_NOTES  4
@@ -65,8 +66,10 @@ struct worker {
 	struct arena arena;
 	struct chat *chat;
 	struct io *io;
+	int engine_fd[IO_ENGINE_FDS];
 	struct slot_page *page;
 	const struct conf *conf;
+	bool conf_is_given; /* it is env->conf, and not yet the arena's */
 	const struct conf *prepared; /* by CTL_PREPARE */
 	uint64_t prepared_tag;
 	struct kind kind[ARENA_KINDS];
@@ -75,6 +78,8 @@ struct worker {
 	struct list dirty;    /* descriptors with output of this turn */
 	struct list paused;   /* not read because the bus is full */
 	struct list ended;    /* ended while the bus was full */
+	struct list unsound;  /* found at start without a whole record, or
+			       * without a socket */
 	bool resume;          /* the two above can go on */
 	struct timers *timers;
 	struct map by_number; /* session number to descriptor */
@@ -87,15 +92,20 @@ struct worker {
 	bool bus_full;
 	bool bus_unheard; /* its frames wait for room in the other direction */
 	bool bus_gone;    /* the master is gone */
+	bool keeper_gone;
 	bool stopping;
 	uint64_t stop_at_ms;
 	int exit_code; /* -1: go on */
+	bool took_over;
+	bool strays;         /* the table may have what no record names */
+	bool waits;          /* for CTL_GO */
+	uint64_t skip_frame; /* by number: it has ended two workers; 0: none */
+	struct sync *sync;   /* what the registry is still to be told */
 	struct {
-		uint64_t session; /* 0: none */
-		char reason[256];
-		size_t len;
-		struct event last;
-	} quit; /* asked for inside a transaction, done after it */
+		uint64_t session; /* 0: nobody */
+		bool mute;        /* to send to it may end us too */
+		bool accepted;    /* what was accepted last: it has no record */
+	} suspect;
 	struct {
 		int type, fd;
 		uint64_t session;
@@ -113,6 +123,8 @@ void list_add(struct list *l, uint32_t v);
 /* config.c: a configuration in force. */
 int config_open(struct worker *w);
 void config_apply(struct worker *w);
+/* The one that was given with the image is the arena's from now on. */
+void config_settle(struct worker *w);
 /* Which kind of client each listener gives. */
 void config_listeners(struct worker *w);
 void config_kinds_open(struct worker *w);
@@ -131,9 +143,15 @@ void accept_drained(void *arg, unsigned listener);
 void client_connected(
 	struct worker *w, const struct session *s, uint32_t n_joins);
 void client_joined_auto(struct worker *w, const struct session *s);
-/* Tell it why, take it out of its rooms, close after its output is out. */
+/* Tell it why, take it out of its rooms, close after its output is out: in a
+ * transaction of its own. */
 void client_quit(struct worker *w, const struct session *s, struct slice reason,
 	const struct event *last);
+/* The same inside the caller's transaction, and what has to follow the commit.
+ */
+void client_leave(struct worker *w, const struct session *s,
+	struct slice reason, const struct event *last);
+void client_left(struct worker *w, const struct session *s);
 /* Nothing is pending any more for a session that is to be closed. */
 void client_flushed(struct worker *w, const struct session *s);
 void client_drop(struct worker *w, const struct session *s);
@@ -144,8 +162,8 @@ void client_overdue(struct worker *w, const struct session *s);
 void client_ended(void *arg, int fd, int error);
 void client_broken(void *arg, int fd);
 void client_retry_ended(struct worker *w);
-/* A record found at start: its worker died. */
-void client_fault(struct worker *w, const struct session *s);
+/* A record without a socket, found at start. */
+void client_forget(struct worker *w, const struct session *s);
 /* An event of the log.  Inside a transaction it waits for client_log_all(). */
 void client_log(struct worker *w, int type, const struct session *s,
 	const char *keys, const char *what, struct slice value);
@@ -156,7 +174,13 @@ void *input_area(void *arg, int fd, size_t *ret_len);
 void input_received(void *arg, int fd, size_t len);
 /* Go on with what was held back. */
 void input_resume(struct worker *w, const struct session *s);
+/* What the worker before had received and not handled: len bytes of the receive
+ * area, from at on. */
+void input_take_over(
+	struct worker *w, const struct session *s, size_t at, size_t len);
 void input_flush(struct worker *w, const struct session *s);
+/* An unfinished line of such a client is taken for whole after a while. */
+void input_await_flush(struct worker *w, const struct session *s);
 void input_pause_all_over(struct worker *w);
 /* Nobody is read now: the bus, or memory, is full. */
 bool input_is_paused(const struct worker *w);
@@ -164,8 +188,8 @@ bool input_is_paused(const struct worker *w);
 /* verbs.c: requests about the connection itself. */
 void verb_request(
 	struct worker *w, const struct session *s, const struct request *r);
-/* After the transaction: close the session if that was asked for.  True: it
- * goes on. */
+/* After the transaction, in which the session may have been said goodbye to.
+ * True: it goes on. */
 bool verb_finish(struct worker *w, const struct session *s, uint64_t id);
 
 /* output.c: events to bytes, queues, sends. */
@@ -184,6 +208,8 @@ void output_skip(
 void output_budget(struct worker *w);
 
 /* fanout.c: one event to all members of rooms. */
+/* The number of the frame in hand, as q_word has it. */
+uint32_t fanout_frame(const struct worker *w);
 void fanout_room(struct worker *w, uint32_t room_id, const struct event *e,
 	uint64_t except);
 void fanout_rooms(struct worker *w, const void *rooms, uint32_t n,
@@ -193,6 +219,8 @@ void fanout_rooms(struct worker *w, const void *rooms, uint32_t n,
 bool uplink_room(struct worker *w, size_t body_len);
 void uplink_claim(void *arg, const struct session *s, const struct claim *c);
 void uplink_connect(struct worker *w, const struct session *s);
+void uplink_sync(struct worker *w, const struct bus_sync *range,
+	const uint64_t *session, size_t n);
 void uplink_send(struct worker *w);
 
 #ifdef BANTER_TEST_FAULTS
@@ -208,13 +236,28 @@ bad_frame_heed(const struct worker *w, const struct request *r)
 }
 #endif
 
+/* poison.c: frames that end workers. */
+bool poison_is_skipped(const struct worker *w, const struct bus_frame *f);
+/* Instead of acting on it: who would have been shown it is told that something
+ * is missing.  In transactions of its own. */
+void poison_skip(struct worker *w, const struct bus_frame *f);
+/* Another slot has named it. */
+void poison_note(struct worker *w, const struct ctl_frame *named);
+
+/* sync.c: the registry is told which sessions this slot has, some per turn. */
+void sync_start(struct worker *w);
+void sync_go_on(struct worker *w);
+
 /* downlink.c: frames from the master. */
 void downlink_receive(struct worker *w);
+/* Does the session that a frame of this type is for wait for it? */
+bool downlink_is_answer(uint8_t type);
 
 /* control.c: ctl. */
 void control_receive(struct worker *w);
 void control_ready(struct worker *w);
 void control_want(struct worker *w);
+void control_poisoned(struct worker *w, const struct bus_frame *f);
 void control_listener_done(struct worker *w, uint32_t address);
 
 /* worker.c: tell all why, and leave with that exit code when they are gone or

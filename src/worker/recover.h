@@ -1,4 +1,4 @@
-/* recover.h - what a worker finds at start and what becomes of it.
+/* recover.h - what a worker does about the one before it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -7,16 +7,43 @@
 
 #include "io/io.h"
 
+#include <stdbool.h>
+
 struct worker;
 
-/* The sessions of a worker that died are told and closed, and sockets that it
- * had accepted and not recorded are closed too. */
-void recover_sessions(struct worker *w);
+/* blame.c: how did it end, and what had it in hand?  Says whom to close and
+ * what to skip.  0, or -ECANCELED: the arena is not to be gone on with. */
+int blame(struct worker *w);
+
+/* Serving begins: a death from now on is not the same as those before. */
+void blame_served(struct worker *w);
+
+/* recover.c, in this order. */
 
 /* The listeners: from the fork, or as the worker before had them. */
-void recover_listeners(struct worker *w, bool used);
+void recover_listeners(struct worker *w);
 
-/* Note what this engine opened and close what the one before left. */
-void recover_engine(struct worker *w, const int fds[IO_ENGINE_FDS]);
+/* Note what this engine opened and what the one before has left.  Not before
+ * GO: until then the numbers are of another table than the arena's. */
+void recover_engine(struct worker *w);
+
+/* Close that, when there is time: to close an epoll takes 2 us for each client
+ * that it waits for. */
+void recover_close_engine(struct worker *w);
+
+/* Check every record against its socket, settle what the kernel says that was
+ * sent, rebuild what is derived.  No byte is read or sent, nothing is closed.
+ */
+void recover_sessions(struct worker *w);
+
+/* Go on where the worker before has stopped. */
+void recover_go_on(struct worker *w);
+
+/* recover_fds.c: what nothing in the arena names: connections that were
+ * accepted and not recorded become clients, the rest is closed. */
+void recover_fds(struct worker *w);
+
+/* The arena is of no use: tell every client in the table and close it. */
+void recover_give_up(const struct worker *w);
 
 #endif

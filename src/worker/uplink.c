@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "arena/tx.h"
+#include "base/fault.h"
 #include "base/must.h"
 #include "worker/private.h"
 
@@ -37,14 +38,17 @@ send_sealed(struct worker *w)
 		return true;
 	if (w->bus_gone)
 		return false;
-	n = send(w->env->bus, w->arena.bus_sealed, h->sealed_len,
-		MSG_DONTWAIT | MSG_NOSIGNAL);
+	n = FAULT_CALL(uplink_send,
+		send(w->env->bus, w->arena.bus_sealed, h->sealed_len,
+			MSG_DONTWAIT | MSG_NOSIGNAL));
+	FAULT(uplink_sent);
 	if (n >= 0) {
 		arena_store(&h->sealed_len, 0);
 		count(w, batches_out, 1);
 		return true;
 	}
-	if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
+	/* Whatever else it is, the batch is there to be sent again. */
+	if (errno == EPIPE || errno == ECONNRESET)
 		w->bus_gone = true;
 	return false;
 }
@@ -59,13 +63,17 @@ seal(struct worker *w)
 	if (bw.n_frames == 0)
 		return;
 	datagram = bus_writer_seal(&bw, h->batch_out + 1);
+	FAULT(seal_numbered);
 	memcpy(w->arena.bus_sealed, datagram.p, datagram.len);
+	FAULT(seal_copied);
 	tx_begin(&w->arena);
 	arena_set(&w->arena, &h->batch_out, h->batch_out + 1);
 	arena_set(&w->arena, &h->sealed_len, datagram.len);
 	arena_set(&w->arena, &h->out_frames, 0);
 	arena_set(&w->arena, &h->out_len, 0);
+	FAULT(seal_noted);
 	tx_commit(&w->arena);
+	FAULT(seal_done);
 }
 
 static void
@@ -120,6 +128,7 @@ append(struct worker *w, struct bus_frame *f, struct slice body)
 	f->version = BUS_VERSION;
 	f->length = (uint32_t)(sizeof *f + body.len);
 	bus_writer_add(&bw, f, body);
+	FAULT(uplink_append);
 	arena_set(&w->arena, &h->out_len, bw.len);
 	arena_set(&w->arena, &h->out_frames, bw.n_frames);
 }
@@ -194,4 +203,20 @@ uplink_connect(struct worker *w, const struct session *s)
 
 	memcpy(body.address, s->address, sizeof body.address);
 	append(w, &f, slice_of(&body, sizeof body));
+}
+
+void
+uplink_sync(struct worker *w, const struct bus_sync *range,
+	const uint64_t *session, size_t n)
+{
+	static char mem[BUS_BATCH_MAX];
+	struct buf b = buf_over(mem, sizeof mem);
+	struct bus_frame f = { .type = BUS_SYNC, .sender = range->first };
+
+	buf_add(&b, range, sizeof *range);
+	buf_add(&b, session, n * sizeof *session);
+	must(!b.over);
+	tx_begin(&w->arena);
+	append(w, &f, buf_slice(&b));
+	tx_commit(&w->arena);
 }

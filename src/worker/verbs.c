@@ -6,24 +6,18 @@
 
 #include <stdio.h>
 
+#define REASON_MAX 256u /* bytes of a /quit that others are shown */
+
 static void
 tell(struct worker *w, const struct session *s, struct event e)
 {
 	output_tell(w, s, &e);
 }
 
-/* Closing is a matter of system calls: it waits for the commit. */
-static void
-ask_quit(struct worker *w, const struct session *s, struct slice reason,
-	struct event last)
+static struct slice
+short_of(struct slice s, size_t max)
 {
-	w->quit.session = s->id;
-	w->quit.len = reason.len < sizeof w->quit.reason
-			      ? reason.len
-			      : sizeof w->quit.reason;
-	if (w->quit.len > 0)
-		memcpy(w->quit.reason, reason.p, w->quit.len);
-	w->quit.last = last;
+	return slice_of(s.p, s.len < max ? s.len : max);
 }
 
 static void
@@ -99,8 +93,7 @@ verb_refused(struct worker *w, const struct session *s, const struct request *r)
 		return;
 	count(w, malformed, 1);
 	client_log(w, LOG_MALFORMED, s, "", "text", r->target);
-	ask_quit(w, s, SLICE_LIT("not the text protocol"),
-		(struct event){ .type = EVENT_NONE });
+	client_leave(w, s, SLICE_LIT("not the text protocol"), NULL);
 }
 
 void
@@ -121,8 +114,8 @@ verb_request(struct worker *w, const struct session *s, const struct request *r)
 				.type = EVENT_HELP, .text = r->target });
 		break;
 	case REQUEST_QUIT:
-		ask_quit(w, s, r->text,
-			(struct event){ .type = EVENT_CLOSING,
+		client_leave(w, s, short_of(r->text, REASON_MAX),
+			&(struct event){ .type = EVENT_CLOSING,
 				.text = SLICE_LIT("goodbye") });
 		break;
 	case REQUEST_REFUSED:
@@ -138,10 +131,7 @@ verb_request(struct worker *w, const struct session *s, const struct request *r)
 bool
 verb_finish(struct worker *w, const struct session *s, uint64_t id)
 {
-	if (w->quit.session == id && s->id == id) {
-		w->quit.session = 0;
-		client_quit(w, s, slice_of(w->quit.reason, w->quit.len),
-			w->quit.last.type == EVENT_NONE ? NULL : &w->quit.last);
-	}
+	if (s->id == id && s->state == SESSION_FLUSHING)
+		client_left(w, s);
 	return s->id == id && is_open(s);
 }

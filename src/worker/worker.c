@@ -1,13 +1,16 @@
 /* Starting is recovering: there is one way in.  Map the arena, roll back what
- * was cut, end what cannot be gone on with, rebuild what is derived, serve.  A
+ * was cut, find who is to blame, rebuild what is derived, say READY, go on.  A
  * first start is that way over an empty arena.
  *
  * SPDX-License-Identifier: MIT */
 #include "worker/worker.h"
+#include "arena/convert.h"
 #include "arena/heap.h"
 #include "arena/tx.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
+#include "base/version.h"
 #include "base/xalloc.h"
 #include "log/log.h"
 #include "worker/mishap.h"
@@ -15,6 +18,7 @@
 #include "worker/recover.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +30,7 @@
 
 #define BEAT_MS      1000 /* the longest turn of an idle worker */
 #define FULL_BEAT_MS 100  /* the same while clients may wait for a place */
+#define GO_MS        4000 /* for the master to decide about an orphan */
 #define ORPHAN_MS    2000 /* for goodbyes when the master is gone */
 
 void
@@ -69,11 +74,10 @@ watched(void *arg, unsigned token, bool readable, bool writable)
 		control_receive(w);
 		break;
 	case WATCH_KEEPER:
-		/* Without it the next death would take every client along. */
-		log_notice("the keeper is gone: leaving");
+		/* Without one the next death would take every client along. */
+		w->keeper_gone = true;
 		(void)io_watch(
 			w->io, w->keeper_pidfd, WATCH_KEEPER, false, false);
-		worker_stop(w, FAULT_TEXT, ORPHAN_MS, 70);
 		break;
 	}
 }
@@ -97,14 +101,15 @@ open_engine(struct worker *w)
 		.watched = watched,
 	};
 	const struct io_engine *engine = io_engine_find(w->conf->engine);
-	int fds[IO_ENGINE_FDS], rc;
+	int rc;
 
 	if (engine == NULL)
 		return -EINVAL;
-	rc = io_open(&w->io, engine, w->fd_limit, &h, fds);
+	/* Until it is noted nothing names what it opens. */
+	arena_store(&w->arena.head->fd_in_flight, 1);
+	rc = io_open(&w->io, engine, w->fd_limit, &h, w->engine_fd);
 	if (rc < 0)
 		return rc;
-	recover_engine(w, fds);
 	(void)io_watch(w->io, w->env->bus, WATCH_BUS, true, false);
 	(void)io_watch(w->io, w->env->ctl, WATCH_CTL, true, false);
 	return io_watch(w->io, w->keeper_pidfd, WATCH_KEEPER, true, false);
@@ -120,6 +125,8 @@ open_page(struct worker *w)
 		return -errno;
 	w->page = p;
 	w->page->heartbeat_ms = clock_mono_ms();
+	(void)snprintf(w->page->version, sizeof w->page->version, "%s",
+		banter_version);
 	w->page->fd_limit = w->fd_limit;
 	w->page->clients = 0;
 	w->page->pending = 0;
@@ -136,6 +143,36 @@ descriptor_limit(void)
 	return l.rlim_cur > 1048576 ? 1048576 : (unsigned)l.rlim_cur;
 }
 
+/* A used arena: what is derived of it, and what its end was about. */
+static int
+look_back(struct worker *w)
+{
+	int rc;
+
+	FAULT(takeover_mapped);
+	w->strays = w->arena.head->fd_in_flight != 0;
+	rc = blame(w);
+	return rc < 0 ? rc : arena_recount(&w->arena);
+}
+
+/* The arena to work in, after an upgrade maybe one of another layout. */
+static int
+open_arena(struct worker *w, bool *ret_used)
+{
+	const struct slot_env *env = w->env;
+	int fd = env->arena_new >= 0 ? env->arena_new : env->arena;
+	int rc = 0;
+
+	if (fd == env->arena_new && arena_is_empty(fd))
+		rc = arena_convert(env->arena, fd, w->fd_limit);
+	if (rc == 0)
+		rc = arena_map(&w->arena, fd, arena_size(w->fd_limit),
+			w->fd_limit, env->first_number, ret_used);
+	if (rc == 0 && *ret_used)
+		rc = look_back(w);
+	return rc;
+}
+
 static int
 open_all(struct worker *w)
 {
@@ -150,22 +187,21 @@ open_all(struct worker *w)
 	w->timers = timers_new();
 	rc = open_page(w);
 	if (rc == 0)
-		rc = arena_map(&w->arena, w->env->arena, w->env->arena_size,
-			w->fd_limit, w->env->first_number, &used);
+		rc = open_arena(w, &used);
 	if (rc < 0)
 		return rc;
+	w->took_over = used;
 	w->chat = chat_new(&w->arena, &sink);
 	rc = config_open(w);
 	if (rc < 0)
 		return rc;
-	if (used)
-		recover_sessions(w);
-	chat_free(&w->chat);
-	w->chat = chat_new(&w->arena, &sink);
-	config_apply(w);
-	recover_listeners(w, used);
+	recover_listeners(w);
 	config_listeners(w);
-	return open_engine(w);
+	rc = open_engine(w);
+	FAULT(start_engine);
+	if (rc == 0)
+		recover_sessions(w);
+	return rc;
 }
 
 void
@@ -229,19 +265,32 @@ turn(struct worker *w)
 		log_error("waiting for events: %s", strerror(-rc));
 		w->exit_code = 71;
 	}
-	if (w->now_ms - began >= BEAT_MS)
+	if (w->now_ms - began >= BEAT_MS) {
 		heap_trim(&w->arena);
+		recover_close_engine(w);
+	}
 	timers_run(w);
 	if (w->bus_gone && !w->stopping)
 		orphan(w);
+	/* When the master has ended, its keepers have too: this is the end, and
+	 * there is a goodbye to say. */
+	if (w->keeper_gone && !w->bus_gone && !w->stopping) {
+		log_notice("the keeper is gone: handing over to a new one");
+		w->exit_code = SLOT_EXIT_HANDOVER;
+	}
 	if (!w->bus_gone)
 		uplink_send(w);
 	resume(w);
 	output_budget(w);
 	output_flush_all(w);
 	accept_review(w);
+	FAULT(turn_end);
+	sync_go_on(w);
 	if (!w->bus_gone)
 		uplink_send(w);
+	if (w->strays && !w->bus_full)
+		recover_fds(w);
+	arena_store(&w->arena.head->fd_in_flight, w->strays);
 	count(w, turns, 1);
 	w->page->heartbeat_ms = clock_mono_ms();
 }
@@ -252,10 +301,68 @@ all_left(const struct worker *w)
 	return w->page->clients == 0 || w->now_ms >= w->stop_at_ms;
 }
 
+/* The master decides between this worker and the image before it. */
+static void
+wait_for_go(struct worker *w)
+{
+	struct pollfd p[] = { { .fd = w->env->ctl, .events = POLLIN },
+		{ .fd = w->keeper_pidfd, .events = POLLIN } };
+	int limit_ms = -1;
+
+	w->waits = true;
+	FAULT(go_awaited);
+	while (w->waits && w->exit_code < 0 && !w->bus_gone) {
+		int n = poll(p, 2, limit_ms);
+
+		if (n == 0)
+			w->exit_code = 70;
+		else if (n == -1 && errno != EINTR)
+			w->exit_code = 71;
+		else if (n > 0 && p[0].revents != 0)
+			control_receive(w);
+		else if (n > 0) {
+			/* GO may be on its way, and then nobody else has the
+			 * clients.  If not, the master ends us. */
+			p[1].fd = -1;
+			limit_ms = GO_MS;
+		}
+	}
+}
+
+static void
+note_takeover(struct worker *w)
+{
+	uint64_t us = (clock_mono_ns() - w->env->died_ns) / 1000;
+
+	count(w, takeovers, 1);
+	w->page->takeover_us = us;
+	log_notice("took over %llu clients, %llu us after the end of the "
+		   "worker before",
+		(unsigned long long)w->page->clients, (unsigned long long)us);
+}
+
 static int
 serve(struct worker *w)
 {
+	FAULT(start_ready);
 	control_ready(w);
+	FAULT(start_said);
+	if (w->env->waits_for_go)
+		wait_for_go(w);
+	if (w->exit_code < 0) {
+		recover_engine(w);
+		config_settle(w);
+	}
+	if (w->took_over && w->exit_code < 0) {
+		/* A frame that another slot has named may be the next one. */
+		control_receive(w);
+		blame_served(w);
+		recover_go_on(w);
+		if (w->env->died != SLOT_DIED_FIRST)
+			note_takeover(w);
+	}
+	blame_served(w);
+	FAULT(start_served);
 	while (w->exit_code < 0) {
 		turn(w);
 		if (w->stopping && all_left(w))
@@ -294,9 +401,18 @@ worker_run(struct slot_env *env, uint64_t generation, int keeper_pidfd)
 	if (rc >= 0)
 		return rc;
 	rc = open_all(&w);
+	if (rc == -EPROTO || rc == -ECANCELED) {
+		recover_give_up(&w);
+		return SLOT_EXIT_GIVEN_UP;
+	}
 	if (rc < 0) {
 		log_error("cannot start: %s", strerror(-rc));
-		return rc == -EPROTO ? 78 : 71;
+		return rc == -EINVAL ? SLOT_EXIT_REFUSED : 71;
 	}
-	return serve(&w);
+	rc = serve(&w);
+	/* This process becomes the new keeper's parent, and its memory that
+	 * one's. */
+	if (rc == SLOT_EXIT_HANDOVER)
+		arena_unmap(&w.arena);
+	return rc;
 }

@@ -258,6 +258,29 @@ Test(arena, queue_keeps_order_at_every_step)
 	cr_assert(eq(u64, heap_used(&a), 0));
 }
 
+/* Room is kept for what a session is told of its own doing. */
+Test(arena, queue_takes_all_that_it_promises)
+{
+	int fd = memory();
+	bool used;
+	struct arena a = mapped(fd, &used);
+	const struct session *s = fresh(&a, 9);
+	block_ref ref = heap_copy(&a, SLICE_LIT("x"));
+
+	for (uint32_t n = 0; n < QUEUE_MAX; n++) {
+		cr_assert(eq(int, queue_push(&a, s, ref, 1, n), 0), "%u", n);
+		heap_ref(&a, ref, 1);
+		if (n + 1 == QUEUE_MAX - QUEUE_RESERVE)
+			cr_assert(queue_is_long(s));
+	}
+	cr_assert(eq(int, queue_push(&a, s, ref, 1, 0), -ENOMEM));
+	tx_begin(&a);
+	queue_clear(&a, s);
+	tx_commit(&a);
+	heap_unref(&a, ref);
+	cr_assert(eq(u64, heap_used(&a), 0));
+}
+
 Test(arena, queue_drop_keeps_what_is_partly_out)
 {
 	bool used;

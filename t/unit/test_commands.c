@@ -153,7 +153,8 @@ Test(commands, status)
 	HAS(text, "\nrow\tclients\t33\n");
 	HAS(text, "\nrow\tconfiguration\t7\n");
 	HAS(text, "\nrow\t1\t101\t201\t5\tready\t2026-11-20T20:12:46Z\t0\t0\t0"
-		  "\t1\t4\n");
+		  "\t1\t4\t\n");
+	HAS(text, "=of_slot\tdeaths\t");
 	HAS(text, "=counter\ttotal\t1\t2\t3\nrow\taccepted\t15\t10\t5\t0\n");
 	HAS(text, "\n.0 \n");
 }
@@ -274,6 +275,22 @@ Test(commands, rooms)
 	cr_assert_eq(count(text, "\nrow\t"), 20000);
 	text = hear(ask("rooms --limit 300"));
 	cr_assert_eq(count(text, "\nrow\t"), 300);
+}
+
+Test(commands, drain_and_undrain)
+{
+	HAS(hear(ask("drain")), ".64 drain: SLOT");
+	HAS(hear(ask("drain one")), ".64 drain: SLOT");
+	HAS(hear(ask("drain 1 2")), ".64 drain: too many words");
+	HAS(hear(ask("drain 9")), ".1 there is no worker 9");
+	HAS(hear(ask("drain 2")), ".1 worker 2 is the last one");
+	HAS(hear(ask("drain 3")), ".1 worker 3 is as you want it already");
+	HAS(hear(ask("drain 1")), ".0 worker 1 gets no new clients");
+	cr_assert_eq(drained, 1);
+	HAS(hear(ask("undrain")), ".64 undrain: SLOT");
+	HAS(hear(ask("undrain 2")), ".1 worker 2 is as you want it already");
+	HAS(hear(ask("undrain 1")), ".0 worker 1 gets new clients again");
+	cr_assert_eq(drained, 0);
 }
 
 Test(commands, kick)

@@ -32,6 +32,8 @@ static uint32_t n_rooms;
 static bool stopping, silent[SLOTS];
 static int reload_rc;
 static const char *reload_report;
+static master_upgrade_fn *upgrade_fn;
+static void *upgrade_arg;
 static master_reload_fn *reload_fn;
 static void *reload_arg;
 static char kick_reason[512];
@@ -51,6 +53,7 @@ master_status(const struct master *master, struct command_status *ret)
 	*ret = (struct command_status){ .since_ms = 1000,
 		.conf_generation = 7,
 		.n_slots = SLOTS,
+		.n_workers = SLOTS,
 		.pending = "user, run_dir" };
 }
 
@@ -128,6 +131,37 @@ master_reopen(struct master *master)
 {
 	(void)master;
 	return reload_rc;
+}
+
+/* Slot 1 can be drained, 2 is the last live one, 3 is drained. */
+static unsigned drained;
+
+int
+master_drain(struct master *master, unsigned slot)
+{
+	(void)master;
+	if (slot != 1)
+		return slot == 2 ? -EPERM : slot == 3 ? -EALREADY : -ENOENT;
+	drained = slot;
+	return 0;
+}
+
+int
+master_undrain(struct master *master, unsigned slot)
+{
+	(void)master;
+	if (slot != drained)
+		return slot > SLOTS ? -ENOENT : -EALREADY;
+	drained = 0;
+	return 0;
+}
+
+void
+master_upgrade(struct master *master, master_upgrade_fn *done, void *arg)
+{
+	(void)master;
+	upgrade_fn = done;
+	upgrade_arg = arg;
 }
 
 void

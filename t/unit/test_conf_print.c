@@ -89,7 +89,7 @@ Test(conf_print, diff_names_keys_and_whether_they_apply)
 {
 	expect_diff("", "", "");
 	expect_diff("", "workers = 2\nlimits { rate = 3\nexempt = {} }",
-		"workers (pending)\nlimits.exempt\nlimits.rate\n");
+		"workers\nlimits.exempt\nlimits.rate\n");
 	expect_diff("",
 		"user = a\ngroup = b\nrun_dir = /a\nstate_dir = /b\n"
 		"control_group = c\nrelay_log = 1M\n",

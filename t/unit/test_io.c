@@ -180,7 +180,7 @@ pair(int *ours, int *theirs)
 	cr_assert(connect(*theirs, (struct sockaddr *)&a, len) == 0);
 	*ours = accept4(l, NULL, NULL, SOCK_NONBLOCK);
 	close(l);
-	cr_assert(eq(int, io_client_add(f.io, *ours), 0));
+	cr_assert(eq(int, io_client_add(f.io, *ours, false), 0));
 }
 
 static void

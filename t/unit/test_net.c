@@ -231,6 +231,30 @@ Test(listen, steering)
 		fd_close(&fd[i]);
 }
 
+/* A socket that nobody may accept on yet gets no connection, from the moment
+ * of joining; also when the group had one socket. */
+Test(listen, steering_before_the_others_join)
+{
+	for (unsigned first = 1; first < GROUP; first++) {
+		struct listen_address a;
+		int fd[GROUP];
+		unsigned n[GROUP];
+
+		fd[0] = claim(&a, "127.0.0.1");
+		for (unsigned i = 1; i < first; i++)
+			fd[i] = listen_clone(&a, &options);
+		cr_assert_eq(listen_steer(fd[0], (1u << first) - 1, GROUP), 0);
+		for (unsigned i = first; i < GROUP; i++)
+			fd[i] = listen_clone(&a, &options);
+		spread(&a, fd, n);
+		for (unsigned k = 0; k < GROUP; k++)
+			cr_assert_eq(n[k] > 0, k < first, "%u at first, %u: %u",
+				first, k, n[k]);
+		for (unsigned i = 0; i < GROUP; i++)
+			fd_close(&fd[i]);
+	}
+}
+
 Test(listen, unix_path)
 {
 	char dir[] = "/tmp/banter-net-XXXXXX", path[64], file[64];

@@ -95,19 +95,21 @@ Test(quota, a_mute_slot_holds_nobody_up)
 	cr_assert(quota_kept(&q, 1, 5), "its answer still counts");
 }
 
-Test(quota, answers_that_nobody_asked_for_are_wrong)
+Test(quota, answers_that_nobody_asked_for_change_nothing)
 {
 	struct quota q;
 	uint64_t given, asked;
 
 	quota_init(&q, 2, 20, 100);
-	cr_assert_not(quota_kept(&q, 0, 5));
+	/* Of the question to a worker that died meanwhile. */
+	cr_assert(quota_kept(&q, 0, 5));
 	q.slot[0].clients = 10;
 	q.slot[0].wants = true;
 	quota_round(&q, &given, &asked);
 	cr_assert_not(quota_kept(&q, 1, 11), "more than it had");
 	cr_assert(quota_kept(&q, 1, 10));
-	cr_assert_not(quota_kept(&q, 1, 10), "twice");
+	cr_assert(quota_kept(&q, 1, 5), "twice");
+	cr_assert_eq(q.slot[1].quota, 10);
 }
 
 Test(quota, a_lowered_total_is_taken_back_as_clients_leave)
@@ -198,4 +200,87 @@ Test(quota, the_sum_never_passes_the_total)
 		for (unsigned k = 0; k < q.n; k++)
 			cr_assert_leq(q.slot[k].quota, 60);
 	}
+}
+
+Test(quota, who_drains_gives_back_what_it_does_not_use)
+{
+	struct quota q;
+	uint64_t given, asked;
+
+	quota_init(&q, 2, 100, 100);
+	q.slot[1].clients = 20;
+	quota_leave(&q, 1);
+	quota_round(&q, &given, &asked);
+	cr_assert_eq(asked, 1u << 1, "although nobody is in want");
+	cr_assert_eq(q.slot[1].ask, 20);
+	cr_assert(quota_kept(&q, 1, 20));
+	cr_assert_eq(quota_pool(&q), 30);
+	quota_round(&q, &given, &asked);
+	cr_assert_eq(given | asked, 0, "and that is all");
+}
+
+Test(quota, who_drains_is_given_a_little_for_its_own_queue)
+{
+	struct quota q;
+	uint64_t given, asked;
+
+	quota_init(&q, 2, 100, 100);
+	q.slot[1].quota = q.slot[1].clients = 20;
+	quota_leave(&q, 1);
+	q.slot[1].wants = true;
+	quota_round(&q, &given, &asked);
+	cr_assert_eq(given, 1u << 1);
+	cr_assert_eq(asked, 0, "not back at once");
+	cr_assert_eq(q.slot[1].quota, 36);
+}
+
+Test(quota, who_drains_counts_in_no_share)
+{
+	struct quota q;
+
+	quota_init(&q, 4, 100, 100);
+	for (unsigned i = 1; i < 4; i++) {
+		quota_leave(&q, i);
+		quota_away(&q, i);
+		quota_back(&q, i);
+		cr_assert_eq(q.slot[i].quota, 0);
+	}
+	quota_away(&q, 0);
+	quota_back(&q, 0);
+	cr_assert_eq(q.slot[0].quota, 100);
+}
+
+Test(quota, who_drains_no_more_is_hungry)
+{
+	struct quota q;
+	uint64_t given, asked;
+
+	quota_init(&q, 2, 100, 100);
+	q.slot[1].quota = q.slot[1].clients = 2;
+	quota_leave(&q, 1);
+	quota_stay(&q, 1);
+	quota_round(&q, &given, &asked);
+	cr_assert_eq(given, 1u << 1);
+	cr_assert_eq(q.slot[1].quota, 50);
+}
+
+Test(quota, new_slots_get_theirs_from_the_others)
+{
+	struct quota q;
+	uint64_t given, asked;
+
+	quota_init(&q, 2, 100, 100);
+	quota_grow(&q, 4, 100);
+	cr_assert_eq(q.n, 4);
+	cr_assert_eq(sum(&q), 100);
+	quota_round(&q, &given, &asked);
+	cr_assert_eq(given | asked, 0, "without a worker they want nothing");
+	quota_back(&q, 2);
+	cr_assert_eq(q.slot[2].quota, 0);
+	quota_round(&q, &given, &asked);
+	cr_assert_eq(asked, 1, "before anybody waits");
+	cr_assert(quota_kept(&q, 0, q.slot[0].ask));
+	quota_round(&q, &given, &asked);
+	cr_assert_eq(given, 1u << 2);
+	cr_assert_eq(q.slot[2].quota, 25);
 }

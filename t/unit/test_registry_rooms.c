@@ -285,3 +285,63 @@ Test(registry_rooms, random_joins_and_parts_agree_with_a_table)
 		cr_assert_eq(last_mask, mask);
 	}
 }
+
+static void
+restart_with(unsigned n_slots)
+{
+	registry_free(&reg);
+	reg = registry_new(&conf, n_slots, emit, NULL);
+}
+
+/* Rooms, those that are joined by themselves too, move when there are more
+ * slots. */
+Test(registry_rooms, more_slots_keep_the_rooms)
+{
+	restart_with(2);
+	connect_from(1, 1, 1, false);
+	connect_from(2, 1, 1, false);
+	request_str(BUS_JOIN, 1, 1, "tea");
+	request_str(BUS_JOIN, 2, 1, "tea");
+	registry_grow(reg, 64);
+	registry_grow(reg, 64);
+	out_len = 0;
+	connect_from(64, 1, 1, false);
+	expect("8000000000000000:32:0:6401 8000000000000000:35:1:6401 "
+	       "3:48:1:6401");
+	request_str(BUS_JOIN, 64, 1, "TEA");
+	cr_assert_eq(last_mask, 3);
+	out_len = 0;
+	say(64, 1, 2);
+	cr_assert_eq(last_mask, UINT64_C(1) << 63 | 3);
+	registry_forget_slot(reg, 1, SLICE_LIT("gone"));
+	out_len = 0;
+	say(64, 1, 2);
+	cr_assert_eq(last_mask, UINT64_C(1) << 63 | 2);
+	say(1, 1, 2);
+	cr_assert_eq(last_mask, UINT64_C(1) << 63 | 2, "slot 1 has nobody");
+}
+
+Test(registry_rooms, more_slots_with_many_rooms)
+{
+	char name[16];
+
+	restart_with(1);
+	quiet_out = true;
+	conf.limits.rooms = conf.limits.rooms_per_client = 0;
+	enter(1, 1);
+	for (unsigned i = 0; i < 5000; i++) {
+		(void)snprintf(name, sizeof name, "r%u", i);
+		request_str(BUS_JOIN, 1, 1, name);
+	}
+	for (unsigned n = 2; n <= 64; n += 31)
+		registry_grow(reg, n);
+	registry_grow(reg, 64);
+	enter(64, 1);
+	for (unsigned i = 0; i < 5000; i++) {
+		(void)snprintf(name, sizeof name, "R%u", i);
+		request_str(BUS_JOIN, 64, 1, name);
+		cr_assert_eq(last.type, BUS_JOIN_EVENT, "%s", name);
+		cr_assert_eq(last_mask, 1);
+	}
+	cr_assert_eq(registry_rooms(reg), 5001);
+}

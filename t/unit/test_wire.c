@@ -53,6 +53,8 @@ static const struct row rows[] = {
 	{ "TOPIC", BUS_TOPIC, true, false, true, true, 0, 1, false, 0 },
 	{ "SAY", BUS_SAY, true, true, true, true, 0, 1, false,
 		BUS_ACTION | BUS_RAW | BUS_ECHO },
+	{ "SYNC", BUS_SYNC, true, false, false, true, sizeof(struct bus_sync),
+		0, false, 0 },
 	{ "CONNECTED", BUS_CONNECTED, false, true, false, false,
 		sizeof(struct bus_connected), 0, false, 0 },
 	{ "REFUSED", BUS_REFUSED, false, true, false, false,

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/fault.h"
+
+#ifdef BANTER_TEST_FAULTS
+# include "base/fd.h"
+
+# include <errno.h>
+# include <fcntl.h>
+# include <signal.h>
+# include <stdint.h>
+# include <stdio.h>
+# include <stdlib.h>
+# include <string.h>
+# include <sys/mman.h>
+# include <unistd.h>
+
+# define RULES_MAX 32
+
+enum kind {
+	POINT,
+	CALL,
+	LENGTH
+};
+
+enum action {
+	ACT_KILL,
+	ACT_ABORT,
+	ACT_SEGV,
+	ACT_STALL,
+	ACT_SHORT,
+	ACT_HALF,
+	ACT_ERROR,
+};
+
+static const char *const action_name[ACT_ERROR] = {
+	"kill",
+	"abort",
+	"segv",
+	"stall",
+	"short",
+	"half",
+};
+
+# define ROW(name, who, kind, file, what) { # name, kind },
+static const struct {
+	const char *name;
+	enum kind kind;
+} points[FAULT_N_POINTS] = { FAULT_POINTS(ROW) };
+
+struct rule {
+	enum fault_point point;
+	enum action action;
+	int error;
+	uint64_t count;
+	bool on;       /* also at each passage after the count-th */
+	unsigned slot; /* 0: any process */
+	char text[64];
+};
+
+/* Shared by all processes; fetched and added to atomically. */
+struct counts {
+	uint64_t passed[FAULT_N_POINTS];
+	uint64_t of_rule[RULES_MAX];
+};
+
+bool fault_armed;
+
+static struct rule rules[RULES_MAX];
+static unsigned n_rules;
+static struct counts *counts;
+static const char *my_role = "master";
+static unsigned my_slot;
+static char report_path[512]; /* a copy: a process's title is written over its
+			       * environment */
+
+static bool
+take_point(struct rule *r, const char *name)
+{
+	for (unsigned i = 0; i < FAULT_N_POINTS; i++)
+		if (!strcmp(points[i].name, name)) {
+			r->point = (enum fault_point)i;
+			return true;
+		}
+	return false;
+}
+
+static bool
+take_action(struct rule *r, const char *name)
+{
+	for (unsigned i = 0; i < ACT_ERROR; i++)
+		if (!strcmp(action_name[i], name)) {
+			r->action = (enum action)i;
+			return (r->action != ACT_SHORT &&
+				       r->action != ACT_HALF) ||
+			       points[r->point].kind == LENGTH;
+		}
+	r->action = ACT_ERROR;
+	for (int e = 1; e < 256; e++) {
+		const char *known = strerrorname_np(e);
+
+		if (known != NULL && !strcmp(known, name)) {
+			r->error = e;
+			return points[r->point].kind == CALL;
+		}
+	}
+	return false;
+}
+
+/* "count", "count+", each with "@slot". */
+static bool
+take_count(struct rule *r, const char *text)
+{
+	char *end;
+
+	r->count = strtoull(text, &end, 10);
+	if (end == text || r->count == 0 || r->count == UINT64_MAX)
+		return false;
+	if (*end == '+') {
+		r->on = true;
+		end++;
+	}
+	if (*end == '@') {
+		text = end + 1;
+		r->slot = (unsigned)strtoul(text, &end, 10);
+		if (end == text || r->slot == 0)
+			return false;
+	}
+	return *end == '\0';
+}
+
+static bool
+take_rule(struct rule *r)
+{
+	char mem[sizeof r->text];
+	char *save, *name, *action, *count;
+
+	(void)strcpy(mem, r->text);
+	name = strtok_r(mem, ":", &save);
+	action = strtok_r(NULL, ":", &save);
+	count = strtok_r(NULL, ":", &save);
+	return count != NULL && take_point(r, name) && take_action(r, action) &&
+	       take_count(r, count);
+}
+
+/* NULL, or the first one that is wrong. */
+static const char *
+take_rules(const char *text)
+{
+	while (*text) {
+		struct rule *r = &rules[n_rules < RULES_MAX ? n_rules : 0];
+		size_t len = strcspn(text, ",");
+		bool fits = len < sizeof r->text;
+
+		*r = (struct rule){ .slot = 0 };
+		memcpy(r->text, text, fits ? len : sizeof r->text - 1);
+		if (n_rules == RULES_MAX || !fits || !take_rule(r))
+			return r->text;
+		n_rules++;
+		text += len;
+		text += *text == ',';
+	}
+	return NULL;
+}
+
+static bool
+map_counts(const char *path)
+{
+	int flags = MAP_SHARED | (path == NULL ? MAP_ANONYMOUS : 0);
+	int fd = -1;
+	void *p;
+
+	if (path != NULL) {
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+		if (fd == -1 || ftruncate(fd, sizeof *counts) == -1)
+			return false;
+	}
+	p = mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE, flags, fd, 0);
+	fd_close(&fd);
+	counts = p;
+	return p != MAP_FAILED;
+}
+
+const char *
+fault_init(void)
+{
+	const char *text = getenv("BANTER_FAULT");
+	const char *path = getenv("BANTER_FAULT_COUNTS");
+	const char *report = getenv("BANTER_FAULT_REPORT");
+	const char *wrong;
+
+	fault_armed = false;
+	n_rules = 0;
+	(void)snprintf(report_path, sizeof report_path, "%s",
+		report != NULL ? report : "");
+	if (text == NULL && path == NULL)
+		return NULL;
+	wrong = take_rules(text != NULL ? text : "");
+	if (wrong != NULL)
+		return wrong;
+	if (!map_counts(path))
+		return "BANTER_FAULT_COUNTS";
+	fault_armed = true;
+	return NULL;
+}
+
+void
+fault_role(const char *role, unsigned slot)
+{
+	my_role = role;
+	my_slot = slot;
+}
+
+/* Opened anew each time: a descriptor that stays would be closed by the keeper,
+ * or be one more in a table that tests count. */
+static void
+report_strike(const struct rule *r)
+{
+	char line[160], action[32];
+	int n, fd;
+
+	if (*report_path == '\0')
+		return;
+	fd = open(report_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+	if (fd == -1)
+		return;
+	(void)snprintf(action, sizeof action, "%s",
+		r->action == ACT_ERROR ? strerrorname_np(r->error)
+				       : action_name[r->action]);
+	n = snprintf(line, sizeof line, "%s %d %s %s %u\n",
+		points[r->point].name, (int)getpid(), action, my_role, my_slot);
+	(void)!write(fd, line, (size_t)n);
+	(void)close(fd);
+}
+
+/* The rule that strikes at this passage, or NULL. */
+static const struct rule *
+passage(enum fault_point point)
+{
+	const struct rule *strikes = NULL;
+
+	(void)__atomic_add_fetch(&counts->passed[point], 1, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < n_rules; i++) {
+		const struct rule *r = &rules[i];
+		uint64_t n;
+
+		if (r->point != point || (r->slot != 0 && r->slot != my_slot))
+			continue;
+		n = __atomic_add_fetch(
+			&counts->of_rule[i], 1, __ATOMIC_RELAXED);
+		if (n == r->count || (r->on && n > r->count))
+			strikes = r;
+	}
+	return strikes;
+}
+
+/* UBSan would stop before the store. */
+__attribute__((no_sanitize("undefined"))) _Noreturn void
+fault_segv(void)
+{
+	/* Both: or the compiler sees what it is and traps, with SIGILL. */
+	volatile int *volatile nowhere = NULL;
+
+	for (;;)
+		*nowhere = 1;
+}
+
+static const struct rule *
+strike(enum fault_point point)
+{
+	const struct rule *r = passage(point);
+
+	if (r == NULL)
+		return NULL;
+	report_strike(r);
+	if (r->action == ACT_KILL)
+		(void)raise(SIGKILL);
+	if (r->action == ACT_ABORT)
+		abort();
+	if (r->action == ACT_SEGV)
+		fault_segv();
+	while (r->action == ACT_STALL)
+		(void)usleep(1000);
+	return r;
+}
+
+int
+fault_pass(enum fault_point point)
+{
+	int e = errno;
+	const struct rule *r = strike(point);
+
+	errno = e;
+	return r != NULL && r->action == ACT_ERROR ? r->error : 0;
+}
+
+bool
+fault_fails(enum fault_point point)
+{
+	int e = fault_pass(point);
+
+	if (e != 0)
+		errno = e;
+	return e != 0;
+}
+
+size_t
+fault_shorten(enum fault_point point, size_t len)
+{
+	int e = errno;
+	const struct rule *r = strike(point);
+
+	errno = e;
+	if (r == NULL || len <= 1)
+		return len;
+	return r->action == ACT_HALF ? len / 2 : 1;
+}
+#else
+/* A file with nothing in it is not C. */
+extern int fault_none;
+#endif

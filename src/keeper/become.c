@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#include "keeper/become.h"
+
+#include "base/fd.h"
+#include "base/notify.h"
+#include "base/title.h"
+#include "log/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define OOM_SCORE  "-500"
+#define PIDFD_NAME "anon_inode:[pidfd]" /* pidfs on Linux 6.9 says so too */
+
+/* Who must not be the first to go when memory is short.  Lowering needs a
+ * capability that the master seldom has. */
+static void
+lower_oom_score(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd == -1)
+		return;
+	(void)!write(fd, OOM_SCORE, sizeof OOM_SCORE - 1);
+	fd_close(&fd);
+}
+
+int
+become_keeper(const struct slot_env *env)
+{
+	char name[32];
+	int self;
+
+	/* After the change of user, which clears it.  A parent that died
+	 * before this line is told by getppid(). */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != env->master)
+		return -EPIPE;
+	notify_forget();
+	title_set("banterd: keeper %u", env->slot);
+	(void)snprintf(name, sizeof name, "keeper %u", env->slot);
+	log_set_name(name);
+	lower_oom_score();
+	self = pidfd_open(getpid(), 0);
+	return self == -1 ? -errno : self;
+}
+
+static bool
+is_pidfd(int dir_fd, const char *name)
+{
+	char text[sizeof PIDFD_NAME + 1];
+	ssize_t n = readlinkat(dir_fd, name, text, sizeof text);
+
+	return n == sizeof PIDFD_NAME - 1 &&
+	       !memcmp(text, PIDFD_NAME, sizeof PIDFD_NAME - 1);
+}
+
+typedef void found_fn(int fd, bool pidfd);
+
+static int
+each_fd(found_fn *found)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *d;
+
+	if (!dir)
+		return -1;
+	while ((d = readdir(dir)) != NULL)
+		if (d->d_name[0] != '.' && atoi(d->d_name) != dirfd(dir))
+			found(atoi(d->d_name), is_pidfd(dirfd(dir), d->d_name));
+	(void)closedir(dir);
+	return 0;
+}
+
+static void
+close_pidfd(int fd, bool pidfd)
+{
+	if (pidfd)
+		(void)close(fd);
+}
+
+static void
+let_through(int fd, bool pidfd)
+{
+	(void)fd_set_cloexec(fd, pidfd);
+}
+
+void
+become_heir(void)
+{
+	if (each_fd(close_pidfd) == -1)
+		log_warning("/proc/self/fd cannot be read: descriptors of the "
+			    "keeper before stay open");
+}
+
+int
+become_heritable(void)
+{
+	return each_fd(let_through);
+}

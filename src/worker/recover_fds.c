@@ -1,0 +1,206 @@
+/* Only an accept or a message with a descriptor that a death has cut leaves
+ * something in the table that no record names: it is looked through only then,
+ * because it has a line of /proc per client.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "arena/tx.h"
+#include "base/fault.h"
+#include "log/log.h"
+#include "worker/private.h"
+#include "worker/recover.h"
+
+#include <dirent.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int
+socket_option(int fd, int name)
+{
+	int value = 0;
+	socklen_t len = sizeof value;
+
+	return getsockopt(fd, SOL_SOCKET, name, &value, &len) == -1 ? -1
+								    : value;
+}
+
+/* The links to the master are SOCK_SEQPACKET and the log's is SOCK_DGRAM. */
+static bool
+is_client_socket(int fd)
+{
+	return socket_option(fd, SO_TYPE) == SOCK_STREAM &&
+	       socket_option(fd, SO_ACCEPTCONN) == 0;
+}
+
+static bool
+is_standard(const struct worker *w, int fd)
+{
+	return fd <= STDERR_FILENO || fd == w->env->log;
+}
+
+static bool
+is_named(const struct worker *w, int fd)
+{
+	const struct arena_head *h = w->arena.head;
+
+	if (is_standard(w, fd) || fd == w->env->conf || fd == h->conf_fd ||
+		fd == h->prepared_fd || session_at(&w->arena, fd) != NULL)
+		return true;
+	for (unsigned i = 0; i < ARENA_ENGINE_FDS; i++)
+		if (fd == h->engine_fd[i] || fd == h->dead_engine_fd[i])
+			return true;
+	for (unsigned i = 0; i < ARENA_LISTENERS; i++)
+		if (fd == h->listener[i].fd)
+			return true;
+	return false;
+}
+
+/* Of the kinds that workers open or are sent.  The keeper has others. */
+static bool
+is_ours(int fd, const char *target)
+{
+	if (!strncmp(target, "socket:", 7))
+		return socket_option(fd, SO_TYPE) == SOCK_STREAM;
+	return !strncmp(target, "/memfd:banter-conf", 18) ||
+	       !strcmp(target, "anon_inode:[eventpoll]") ||
+	       !strcmp(target, "anon_inode:[io_uring]") ||
+	       (target[0] == '/' && strncmp(target, "/memfd:", 7) != 0 &&
+		       strncmp(target, "/proc/", 6) != 0);
+}
+
+typedef void found_fn(struct worker *w, int fd);
+
+static void
+each_unnamed(struct worker *w, found_fn *found)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *d;
+
+	if (dir == NULL) {
+		log_warning("/proc/self/fd cannot be read: what the worker "
+			    "before had just opened stays open");
+		return;
+	}
+	while ((d = readdir(dir)) != NULL) {
+		char target[64];
+		int fd = atoi(d->d_name);
+		ssize_t n = readlinkat(
+			dirfd(dir), d->d_name, target, sizeof target - 1);
+
+		if (n <= 0 || fd == dirfd(dir) || is_named(w, fd))
+			continue;
+		target[n] = '\0';
+		if (is_ours(fd, target))
+			found(w, fd);
+	}
+	(void)closedir(dir);
+}
+
+static bool
+same_place(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	const struct sockaddr_in *a4 = (const void *)a, *b4 = (const void *)b;
+	const struct sockaddr_in6 *a6 = (const void *)a, *b6 = (const void *)b;
+
+	if (a->ss_family != b->ss_family)
+		return false;
+	if (a->ss_family == AF_INET)
+		return a4->sin_port == b4->sin_port;
+	if (a->ss_family == AF_INET6)
+		return a6->sin6_port == b6->sin6_port;
+	return !strcmp(((const struct sockaddr_un *)(const void *)a)->sun_path,
+		((const struct sockaddr_un *)(const void *)b)->sun_path);
+}
+
+/* Which listener accepted it: the one on its port, or path. */
+static unsigned
+listener_of(const struct worker *w, int fd)
+{
+	const struct arena_head *h = w->arena.head;
+	struct sockaddr_storage ours = { 0 };
+	socklen_t len = sizeof ours;
+	unsigned first = ARENA_LISTENERS;
+
+	(void)getsockname(fd, (struct sockaddr *)&ours, &len);
+	for (unsigned i = 0; i < ARENA_LISTENERS; i++) {
+		struct sockaddr_storage at = { 0 };
+
+		if (h->listener[i].fd < 0)
+			continue;
+		if (first == ARENA_LISTENERS)
+			first = i;
+		len = sizeof at;
+		if (getsockname(h->listener[i].fd, (struct sockaddr *)&at,
+			    &len) == 0 &&
+			same_place(&ours, &at))
+			return i;
+	}
+	return first;
+}
+
+static void
+take_in(struct worker *w, int fd)
+{
+	struct sockaddr_storage from = { 0 };
+	socklen_t len = sizeof from;
+	unsigned listener;
+
+	if (!is_client_socket(fd)) {
+		(void)close(fd);
+		return;
+	}
+	listener = listener_of(w, fd);
+	if (!uplink_room(w, 512)) {
+		w->strays = true;
+		return;
+	}
+	if (!w->suspect.accepted && listener < ARENA_LISTENERS &&
+		getpeername(fd, (struct sockaddr *)&from, &len) == 0) {
+		FAULT(recover_accept);
+		accept_client(w, listener, fd, &from, len);
+		return;
+	}
+	(void)shutdown(fd, SHUT_RDWR);
+	(void)close(fd);
+}
+
+void
+recover_fds(struct worker *w)
+{
+	w->strays = false;
+	each_unnamed(w, take_in);
+}
+
+static void
+say_and_close(int fd)
+{
+	static const char text[] = "* " FAULT_TEXT "\n";
+
+	(void)!send(fd, text, sizeof text - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)shutdown(fd, SHUT_RDWR);
+	(void)close(fd);
+}
+
+void
+recover_give_up(const struct worker *w)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *d;
+	unsigned n = 0;
+
+	while (dir != NULL && (d = readdir(dir)) != NULL) {
+		int fd = atoi(d->d_name);
+
+		if (d->d_name[0] == '.' || is_standard(w, fd) ||
+			!is_client_socket(fd))
+			continue;
+		say_and_close(fd);
+		n++;
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+	log_error("the arena cannot be gone on with: %u clients are closed", n);
+}
