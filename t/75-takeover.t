@@ -8,7 +8,7 @@ use File::Temp ();
 use Test::More;
 use Time::HiRes qw(time);
 use Banter;
-use Banter::Proc qw(slurp wait_until alive state n_fds unread);
+use Banter::Proc qw(slurp wait_until alive state n_fds fds_at_rest unread);
 
 my $dir = File::Temp::tempdir(CLEANUP => 1);
 chmod 0755, $dir;
@@ -67,7 +67,7 @@ for ([$ann, 'ann'], [$bob, 'bob']) {
 }
 $_->sync for $ann, $bob;
 my %keeper = %{ $b->keepers };
-my %fds = map { $_ => n_fds($keeper{$_}) } keys %keeper;
+my %fds = map { $_ => fds_at_rest($keeper{$_}) } keys %keeper;
 
 subtest 'a client that is idle, and then talks' => sub {
 	for my $signal (@signals) {

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/fd.h"
+#include "base/version.h"
 #include "base/xalloc.h"
 #include "log/log.h"
 #include "worker/mishap.h"
@@ -100,16 +101,15 @@ open_engine(struct worker *w)
 		.watched = watched,
 	};
 	const struct io_engine *engine = io_engine_find(w->conf->engine);
-	int fds[IO_ENGINE_FDS], rc;
+	int rc;
 
 	if (engine == NULL)
 		return -EINVAL;
 	/* Until it is noted nothing names what it opens. */
 	arena_store(&w->arena.head->fd_in_flight, 1);
-	rc = io_open(&w->io, engine, w->fd_limit, &h, fds);
+	rc = io_open(&w->io, engine, w->fd_limit, &h, w->engine_fd);
 	if (rc < 0)
 		return rc;
-	recover_engine(w, fds);
 	(void)io_watch(w->io, w->env->bus, WATCH_BUS, true, false);
 	(void)io_watch(w->io, w->env->ctl, WATCH_CTL, true, false);
 	return io_watch(w->io, w->keeper_pidfd, WATCH_KEEPER, true, false);
@@ -125,6 +125,8 @@ open_page(struct worker *w)
 		return -errno;
 	w->page = p;
 	w->page->heartbeat_ms = clock_mono_ms();
+	(void)snprintf(w->page->version, sizeof w->page->version, "%s",
+		banter_version);
 	w->page->fd_limit = w->fd_limit;
 	w->page->clients = 0;
 	w->page->pending = 0;
@@ -347,6 +349,10 @@ serve(struct worker *w)
 	FAULT(start_said);
 	if (w->env->waits_for_go)
 		wait_for_go(w);
+	if (w->exit_code < 0) {
+		recover_engine(w);
+		config_settle(w);
+	}
 	if (w->took_over && w->exit_code < 0) {
 		/* A frame that another slot has named may be the next one. */
 		control_receive(w);
