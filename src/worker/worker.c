@@ -363,6 +363,10 @@ serve(struct worker *w)
 	}
 	blame_served(w);
 	FAULT(start_served);
+	/* Before the first wait: with nothing else to do it would be over only
+	 * after FULL_BEAT_MS, and connections that the dead worker has left in
+	 * its queue would wait so long. */
+	accept_review(w);
 	while (w->exit_code < 0) {
 		turn(w);
 		if (w->stopping && all_left(w))
