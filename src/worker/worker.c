@@ -405,7 +405,8 @@ worker_run(struct slot_env *env, uint64_t generation, int keeper_pidfd)
 	if (rc >= 0)
 		return rc;
 	rc = open_all(&w);
-	if (rc == -EPROTO || rc == -ECANCELED) {
+	/* Before GO the image before can still go on with the clients. */
+	if ((rc == -EPROTO || rc == -ECANCELED) && !env->waits_for_go) {
 		recover_give_up(&w);
 		return SLOT_EXIT_GIVEN_UP;
 	}
