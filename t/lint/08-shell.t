@@ -14,11 +14,12 @@ sub is_shell
 	my ($file) = @_;
 	open my $in, '<', $file or return 0;
 	my $first = <$in> // '';
-	return $file =~ /\.sh$/ || $first =~ m{^#!.*\b(?:ba|da)?sh\b};
+	return $file =~ m{\.sh$|^completions/} || $first =~ m{^#!.*\b(?:ba|da)?sh\b};
 }
 
 my @scripts = grep { -f && is_shell($_) } 'bootstrap', '.ci/run',
-	map { glob "$_/*" } qw(script t bench t/load debian);
+	map { glob "$_/*" } qw(script t bench t/load t/package debian debian/tests
+		completions);
 cmp_ok(scalar @scripts, '>=', 6, 'there are scripts');
 for my $script (@scripts) {
 	my $said = `shellcheck -x $script 2>&1`;
