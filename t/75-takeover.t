@@ -8,7 +8,7 @@ use File::Temp ();
 use Test::More;
 use Time::HiRes qw(time);
 use Banter;
-use Banter::Proc qw(slurp wait_until alive state n_fds unread);
+use Banter::Proc qw(slurp wait_until alive state n_fds fds_at_rest unread);
 
 my $dir = File::Temp::tempdir(CLEANUP => 1);
 chmod 0755, $dir;
@@ -67,7 +67,7 @@ for ([$ann, 'ann'], [$bob, 'bob']) {
 }
 $_->sync for $ann, $bob;
 my %keeper = %{ $b->keepers };
-my %fds = map { $_ => n_fds($keeper{$_}) } keys %keeper;
+my %fds = map { $_ => fds_at_rest($keeper{$_}) } keys %keeper;
 
 subtest 'a client that is idle, and then talks' => sub {
 	for my $signal (@signals) {
@@ -347,6 +347,27 @@ subtest 'one that is slowed down' => sub {
 	$reader->expect(qr/> paste 120$/);
 	my @got = map { /> paste (\d+)$/ ? $1 : () } @{ $reader->{seen} };
 	is_deeply(\@got, [1 .. 120], 'what it pasted arrives, each line once');
+	$d->stop_ok;
+};
+
+subtest 'one that connects to a worker with nothing to do' => sub {
+	my $d = Banter->start(workers => 1, env => { BANTER_TEST_NO_THROTTLE => 1 });
+	$d->expect_log(qr/worker 1 .*SIGKILL/);
+	my @took;
+	for (1 .. 30) {
+		my $worker = $d->workers->{1};
+		kill 'KILL', $worker;
+		my $start = time;
+		my $c = $d->client or last;
+		push @took, time - $start;
+		$c->close;
+		Banter::Slots::wait_successor($d, 1, $worker);
+		wait_until { ($d->status('clients') // 1) == 0 };
+	}
+	# A busy machine may delay some of them.
+	my $late = grep { $_ > 0.08 } @took;
+	is(scalar @took, 30, 'it is greeted each time');
+	cmp_ok($late, '<', 5, '... and at once') or diag join ' ', map { sprintf '%.3f', $_ } @took;
 	$d->stop_ok;
 };
 

@@ -12,4 +12,7 @@
 # define BANTER_VERSION "unversioned"
 #endif
 
+/* The same in one place of the program. */
+extern const char banter_version[];
+
 #endif

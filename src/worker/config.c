@@ -14,21 +14,20 @@
  200u /* what may become a bare "exit" is not held longer \
        */
 
-/* The arena's is of the layout of another image: the master gave one of ours.
- */
+/* After an upgrade the arena's may be older than what the new master has, or of
+ * a layout that this image does not know. */
 static const struct conf *
-map_given(struct worker *w)
+map_conf(struct worker *w)
 {
 	const struct arena_head *h = w->arena.head;
-	const struct conf *conf = conf_map(w->env->conf);
-	int old = (int)h->conf_fd;
+	const struct conf *conf = NULL;
 
-	if (conf == NULL || old == w->env->conf)
+	if (h->conf_generation >= w->env->conf_generation)
+		conf = conf_map((int)h->conf_fd);
+	if (conf != NULL)
 		return conf;
-	arena_store(&h->conf_generation, w->env->conf_generation);
-	arena_store(&h->conf_fd, w->env->conf);
-	(void)close(old);
-	return conf;
+	w->conf_is_given = true;
+	return conf_map(w->env->conf);
 }
 
 int
@@ -41,9 +40,7 @@ config_open(struct worker *w)
 		arena_store(&h->conf_generation, w->env->conf_generation);
 		arena_store(&h->quota, w->env->quota);
 	}
-	w->conf = conf_map((int)h->conf_fd);
-	if (w->conf == NULL)
-		w->conf = map_given(w);
+	w->conf = map_conf(w);
 	if (w->conf == NULL)
 		return -EINVAL;
 	config_kinds_open(w);
@@ -68,6 +65,24 @@ listen_of(const struct worker *w, const struct arena_kind *k)
 		if (name_hash(&w->conf->listen[i]) == k->listen)
 			return &w->conf->listen[i];
 	return NULL;
+}
+
+void
+config_settle(struct worker *w)
+{
+	const struct arena_head *h = w->arena.head;
+	int old = (int)h->conf_fd;
+
+	if (!w->conf_is_given)
+		return;
+	tx_begin(&w->arena);
+	arena_set(&w->arena, &h->conf_generation, w->env->conf_generation);
+	arena_set(&w->arena, &h->conf_fd, w->env->conf);
+	tx_commit(&w->arena);
+	w->conf_is_given = false;
+	w->page->conf_generation = h->conf_generation;
+	if (old != w->env->conf)
+		fd_close(&old);
 }
 
 void

@@ -69,8 +69,10 @@ struct worker {
 	struct arena arena;
 	struct chat *chat;
 	struct io *io;
+	int engine_fd[IO_ENGINE_FDS];
 	struct slot_page *page;
 	const struct conf *conf;
+	bool conf_is_given; /* it is env->conf, and not yet the arena's */
 	const struct conf *prepared; /* by CTL_PREPARE */
 	uint64_t prepared_tag;
 	struct kind kind[ARENA_KINDS];
@@ -79,6 +81,8 @@ struct worker {
 	struct list dirty;    /* descriptors with output of this turn */
 	struct list paused;   /* not read because the bus is full */
 	struct list ended;    /* ended while the bus was full */
+	struct list unsound;  /* found at start without a whole record, or
+			       * without a socket */
 	bool resume;          /* the two above can go on */
 	struct timers *timers;
 	struct map by_number; /* session number to descriptor */
@@ -126,6 +130,8 @@ void list_add(struct list *l, uint32_t v);
 /* config.c: a configuration in force. */
 int config_open(struct worker *w);
 void config_apply(struct worker *w);
+/* The one that was given with the image is the arena's from now on. */
+void config_settle(struct worker *w);
 /* Which kind of client each listener gives. */
 void config_listeners(struct worker *w);
 void config_kinds_open(struct worker *w);

@@ -67,8 +67,8 @@ ask_queue(int fd, unsigned long which, uint64_t *ret)
 
 /* Bytes that write calls have handed to the kernel.  Not by tcpi_bytes_sent: a
  * segment that the local queue drops is counted there and stays unsent, so that
- * it is counted again (Linux 6.18).  An acknowledgement that comes between the
- * two looks shows in the third. */
+ * it is counted again (Linux 6.1, 6.18).  An acknowledgement that comes between
+ * the two looks shows in the third. */
 static bool
 kernel_took(int fd, uint64_t *ret)
 {
@@ -155,16 +155,24 @@ is_heard(const struct session *s)
 	       !(s->flags & (SESSION_WAITING | SESSION_EOF | SESSION_BROKEN));
 }
 
+/* Without its socket it was cut between close() and the end of its record. */
 static void
-drop_torn(struct worker *w, const struct session *s, int fd, bool has_socket)
+drop_unsound(struct worker *w)
 {
-	log_error("the record of session %llx is damaged: it is closed",
-		(unsigned long long)s->id);
-	if (has_socket) {
-		(void)shutdown(fd, SHUT_RDWR);
-		(void)close(fd);
+	for (uint32_t i = 0; i < w->unsound.n; i++) {
+		int fd = (int)w->unsound.at[i];
+		const struct session *s = session_at(&w->arena, fd);
+
+		if (has_its_socket(s, fd)) {
+			log_error("the record of session %llx is damaged: it "
+				  "is closed",
+				(unsigned long long)s->id);
+			(void)shutdown(fd, SHUT_RDWR);
+			(void)close(fd);
+		}
+		client_forget(w, s);
 	}
-	client_forget(w, s);
+	w->unsound.n = 0;
 }
 
 /* Ended without a word, as soon as there is room on the bus. */
@@ -201,20 +209,15 @@ recover_sessions(struct worker *w)
 	for (uint64_t at = 0; at < w->arena.head->high_fd; at++) {
 		int fd = (int)at;
 		const struct session *s = session_at(&w->arena, fd);
-		bool has_socket;
 
 		if (s == NULL)
 			continue;
-		has_socket = has_its_socket(s, fd);
 		FAULT(recover_session);
-		if (s->state == SESSION_TORN)
-			drop_torn(w, s, fd, has_socket);
-		else if (!has_socket)
-			client_forget(w, s); /* cut between close and free */
-		else if (!settle_output(w, s, fd))
-			drop_torn(w, s, fd, true);
-		else
+		if (s->state != SESSION_TORN && has_its_socket(s, fd) &&
+			settle_output(w, s, fd))
 			adopt(w, s, fd);
+		else
+			list_add(&w->unsound, (uint32_t)fd);
 	}
 	timers_idle_all(w);
 }
@@ -275,6 +278,7 @@ resume_all(struct worker *w)
 void
 recover_go_on(struct worker *w)
 {
+	drop_unsound(w);
 	close_suspect(w);
 	if (w->arena.head->blame.kills >= KILLS_BEFORE_LESS)
 		output_budget(w);
@@ -344,7 +348,7 @@ recover_close_engine(struct worker *w)
 }
 
 void
-recover_engine(struct worker *w, const int fds[IO_ENGINE_FDS])
+recover_engine(struct worker *w)
 {
 	const struct arena_head *h = w->arena.head;
 
@@ -353,7 +357,7 @@ recover_engine(struct worker *w, const int fds[IO_ENGINE_FDS])
 	tx_begin(&w->arena);
 	for (int i = 0; i < IO_ENGINE_FDS; i++) {
 		arena_set(&w->arena, &h->dead_engine_fd[i], h->engine_fd[i]);
-		arena_set(&w->arena, &h->engine_fd[i], fds[i]);
+		arena_set(&w->arena, &h->engine_fd[i], w->engine_fd[i]);
 	}
 	tx_commit(&w->arena);
 }

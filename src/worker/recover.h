@@ -23,15 +23,17 @@ void blame_served(struct worker *w);
 /* The listeners: from the fork, or as the worker before had them. */
 void recover_listeners(struct worker *w);
 
-/* Note what this engine opened and what the one before has left. */
-void recover_engine(struct worker *w, const int fds[IO_ENGINE_FDS]);
+/* Note what this engine opened and what the one before has left.  Not before
+ * GO: until then the numbers are of another table than the arena's. */
+void recover_engine(struct worker *w);
 
 /* Close that, when there is time: to close an epoll takes 2 us for each client
  * that it waits for. */
 void recover_close_engine(struct worker *w);
 
 /* Check every record against its socket, settle what the kernel says that was
- * sent, rebuild what is derived.  No byte is read or sent. */
+ * sent, rebuild what is derived.  No byte is read or sent, nothing is closed.
+ */
 void recover_sessions(struct worker *w);
 
 /* Go on where the worker before has stopped. */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/fd.h"
+#include "base/version.h"
 #include "base/xalloc.h"
 #include "log/log.h"
 #include "worker/mishap.h"
@@ -29,6 +30,7 @@
 
 #define BEAT_MS      1000 /* the longest turn of an idle worker */
 #define FULL_BEAT_MS 100  /* the same while clients may wait for a place */
+#define GO_MS        4000 /* for the master to decide about an orphan */
 #define ORPHAN_MS    2000 /* for goodbyes when the master is gone */
 
 void
@@ -99,16 +101,15 @@ open_engine(struct worker *w)
 		.watched = watched,
 	};
 	const struct io_engine *engine = io_engine_find(w->conf->engine);
-	int fds[IO_ENGINE_FDS], rc;
+	int rc;
 
 	if (engine == NULL)
 		return -EINVAL;
 	/* Until it is noted nothing names what it opens. */
 	arena_store(&w->arena.head->fd_in_flight, 1);
-	rc = io_open(&w->io, engine, w->fd_limit, &h, fds);
+	rc = io_open(&w->io, engine, w->fd_limit, &h, w->engine_fd);
 	if (rc < 0)
 		return rc;
-	recover_engine(w, fds);
 	(void)io_watch(w->io, w->env->bus, WATCH_BUS, true, false);
 	(void)io_watch(w->io, w->env->ctl, WATCH_CTL, true, false);
 	return io_watch(w->io, w->keeper_pidfd, WATCH_KEEPER, true, false);
@@ -124,6 +125,8 @@ open_page(struct worker *w)
 		return -errno;
 	w->page = p;
 	w->page->heartbeat_ms = clock_mono_ms();
+	(void)snprintf(w->page->version, sizeof w->page->version, "%s",
+		banter_version);
 	w->page->fd_limit = w->fd_limit;
 	w->page->clients = 0;
 	w->page->pending = 0;
@@ -306,16 +309,25 @@ wait_for_go(struct worker *w)
 {
 	struct pollfd p[] = { { .fd = w->env->ctl, .events = POLLIN },
 		{ .fd = w->keeper_pidfd, .events = POLLIN } };
+	int limit_ms = -1;
 
 	w->waits = true;
 	FAULT(go_awaited);
 	while (w->waits && w->exit_code < 0 && !w->bus_gone) {
-		if (poll(p, 2, -1) == -1 && errno != EINTR)
+		int n = poll(p, 2, limit_ms);
+
+		if (n == 0)
+			w->exit_code = 70;
+		else if (n == -1 && errno != EINTR)
 			w->exit_code = 71;
-		if (p[1].revents != 0)
-			w->exit_code = 70; /* the master has decided */
-		else if (p[0].revents != 0)
+		else if (n > 0 && p[0].revents != 0)
 			control_receive(w);
+		else if (n > 0) {
+			/* GO may be on its way, and then nobody else has the
+			 * clients.  If not, the master ends us. */
+			p[1].fd = -1;
+			limit_ms = GO_MS;
+		}
 	}
 }
 
@@ -339,6 +351,10 @@ serve(struct worker *w)
 	FAULT(start_said);
 	if (w->env->waits_for_go)
 		wait_for_go(w);
+	if (w->exit_code < 0) {
+		recover_engine(w);
+		config_settle(w);
+	}
 	if (w->took_over && w->exit_code < 0) {
 		/* A frame that another slot has named may be the next one. */
 		control_receive(w);
@@ -349,6 +365,10 @@ serve(struct worker *w)
 	}
 	blame_served(w);
 	FAULT(start_served);
+	/* Before the first wait: with nothing else to do it would be over only
+	 * after FULL_BEAT_MS, and connections that the dead worker has left in
+	 * its queue would wait so long. */
+	accept_review(w);
 	while (w->exit_code < 0) {
 		turn(w);
 		if (w->stopping && all_left(w))

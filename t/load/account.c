@@ -121,12 +121,11 @@ account_event(
 static bool
 prefix_is_right(const struct load *l, const struct client *c, const char *line)
 {
-	unsigned room = load_room(l, c->id);
-	char want[32];
-	int n = room ? snprintf(want, sizeof(want), "[load%u] <", room)
-		     : snprintf(want, sizeof(want), "[lobby] <");
+	char room[32];
+	int n = load_room_name(l, c->id, room, sizeof(room));
 
-	return !strncmp(line, want, (size_t)n);
+	return line[0] == '[' && !strncmp(line + 1, room, (size_t)n) &&
+	       !strncmp(line + 1 + n, "] <", 3);
 }
 
 static void

@@ -22,6 +22,7 @@
 #define VISITS_MAX 1024 /* at once */
 #define EVENTS     256
 #define GREETING   2048
+#define LOOK_NS    UINT64_C(100000000) /* between two looks at who is late */
 
 enum visit_kind {
 	VISIT_SAYS,
@@ -69,9 +70,12 @@ say(struct load *l, struct visit *v)
 {
 	struct account_line what = { 0, v->number, load_now_ns() };
 	char line[256];
-	size_t n = account_write(l, what, line, sizeof(line));
+	size_t at = 0, n;
 
-	line[0] = '#';
+	if (l->o.rooms)
+		at = (size_t)snprintf(line, sizeof(line), "/join churn1\n");
+	n = at + account_write(l, what, line + at, sizeof(line) - at);
+	line[at] = '#';
 	/* A short line always fits; the end shows what went wrong. */
 	if (send(v->fd, line, n, MSG_NOSIGNAL) == (ssize_t)n)
 		v->said = true;
@@ -132,10 +136,11 @@ read_visit(struct load *l, struct visit *v)
 static struct visit *
 free_place(void)
 {
-	for (unsigned i = 0; i < VISITS_MAX; i++)
-		if (visit[i].fd == -1)
-			return &visit[i];
-	return NULL;
+	static unsigned at;
+
+	while (visit[at].fd != -1)
+		at = (at + 1) % VISITS_MAX;
+	return &visit[at];
 }
 
 static enum visit_kind
@@ -175,9 +180,13 @@ begin(struct load *l, int epoll)
 static void
 give_up(struct load *l)
 {
+	static uint64_t looked_ns;
 	uint64_t late = (uint64_t)l->o.timeout_s * 1000000000;
 	uint64_t now = load_now_ns();
 
+	if (now < looked_ns + LOOK_NS)
+		return;
+	looked_ns = now;
 	for (unsigned i = 0; i < VISITS_MAX; i++)
 		if (visit[i].fd != -1 && now - visit[i].since_ns > late) {
 			fail(l, &visit[i], &l->t.refused, "not served");

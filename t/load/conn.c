@@ -197,32 +197,38 @@ welcome(struct client *c, const char *line)
 static void
 greeted(struct load *l, struct client *c)
 {
-	char text[64];
-	unsigned room = load_room(l, c->id);
-	int n = 0;
+	char room[32], text[64];
+	bool joins = load_room(l, c->id) != 0;
+	int n;
 
 	c->state = CLIENT_GREETED;
-	if (!room && !c->asks_echo) {
+	if (!joins && !c->asks_echo) {
 		ready(l, c);
 		return;
 	}
-	if (c->asks_echo)
-		n = snprintf(text, sizeof(text), "/echo on\n");
-	if (room)
-		n += snprintf(text + n, sizeof(text) - (size_t)n,
-			"/join load%u\n", room);
+	(void)load_room_name(l, c->id, room, sizeof(room));
+	n = snprintf(text, sizeof(text), "%s%s%s%s",
+		c->asks_echo ? "/echo on\n" : "", joins ? "/join " : "",
+		joins ? room : "", joins ? "\n" : "");
 	if (!conn_send(l, c, text, (size_t)n))
 		l->t.refused++;
+}
+
+/* "* In ROOM ...": it is in the room that it asked for. */
+static bool
+has_joined(const struct load *l, const struct client *c, const char *line)
+{
+	char room[32];
+	int n = load_room_name(l, c->id, room, sizeof(room));
+
+	return load_room(l, c->id) != 0 && !strncmp(line, "* In ", 5) &&
+	       !strncmp(line + 5, room, (size_t)n) && line[5 + n] == ' ';
 }
 
 /* What comes before it is ready: the greeting, then the answers. */
 static void
 notice(struct load *l, struct client *c, const char *line)
 {
-	char text[64];
-	unsigned room = load_room(l, c->id);
-	int n = snprintf(text, sizeof(text), "* In load%u", room);
-
 	if (!strncmp(line, "* Welcome to ", 13))
 		welcome(c, line);
 	else if (!strncmp(line, "* Type to talk", 14) &&
@@ -230,12 +236,11 @@ notice(struct load *l, struct client *c, const char *line)
 		greeted(l, c);
 	else if (!strncmp(line, "* Echo is on", 12)) {
 		c->sees_own = true;
-		if (!room)
+		if (load_room(l, c->id) == 0)
 			ready(l, c);
-	} else if (!strncmp(line, text, (size_t)n) &&
-		   !(line[n] >= '0' && line[n] <= '9'))
+	} else if (has_joined(l, c, line)) {
 		ready(l, c);
-	else if (!strncmp(line, "* error: ", 9)) {
+	} else if (!strncmp(line, "* error: ", 9)) {
 		l->t.refused++;
 		load_complain(l, c, "refused", line);
 	}

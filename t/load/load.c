@@ -34,6 +34,16 @@ load_random(unsigned n)
 	return (unsigned)((seed * 2685821657736338717u >> 33) % n);
 }
 
+int
+load_room_name(const struct load *l, unsigned id, char *out, size_t cap)
+{
+	unsigned room = load_room(l, id);
+
+	if (!room)
+		return snprintf(out, cap, "lobby");
+	return snprintf(out, cap, "%s%u", l->o.churn ? "churn" : "load", room);
+}
+
 void *
 load_grow(void *p, size_t size)
 {

@@ -117,6 +117,10 @@ load_room(const struct load *l, unsigned id)
 	return l->o.rooms ? id % l->o.rooms + 1 : 0;
 }
 
+/* Its name, of a client: "load1", "lobby"; the one of a churn is "churn1".  The
+ * length, as snprintf() has it. */
+int load_room_name(const struct load *l, unsigned id, char *out, size_t cap);
+
 /* The clients of a room are `id`, `id + stride` ... */
 static inline unsigned
 load_stride(const struct load *l)

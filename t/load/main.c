@@ -148,8 +148,10 @@ options(struct load_options *o, int argc, char **argv)
 			return false;
 	if (o->bad && optind < argc)
 		o->bad = (unsigned)strtoul(argv[optind++], NULL, 10);
-	if (o->churn)
+	if (o->churn) {
 		o->clients = 1;
+		o->rooms = o->rooms ? 1 : 0;
+	}
 	return optind == argc && is_sound(o);
 }
 

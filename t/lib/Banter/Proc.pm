@@ -9,7 +9,7 @@ use Exporter 'import';
 use Time::HiRes ();
 
 our @EXPORT_OK = qw(slurp wait_until children descendants title state alive
-	n_fds n_sockets pss_kb ppid unread);
+	n_fds n_sockets fds_at_rest pss_kb ppid unread);
 
 sub slurp
 {
@@ -82,6 +82,21 @@ sub fd_targets
 
 sub n_fds { return scalar(my @t = fd_targets($_[0])) }
 sub n_sockets { return scalar grep { /^socket:/ } fd_targets($_[0]) }
+
+# The number of descriptors when it has been the same for half a second: a
+# question on the control socket is one too, for a moment.
+sub fds_at_rest
+{
+	my ($pid) = @_;
+	my ($n, $since) = (-1, 0);
+	wait_until {
+		my $now = n_fds($pid);
+		$since = Time::HiRes::time() if $now != $n;
+		$n = $now;
+		Time::HiRes::time() - $since > 0.5;
+	};
+	return $n;
+}
 
 # Bytes that the server has not yet read of what this client of 127.0.0.1 sent;
 # undef while it has not accepted it.

@@ -45,13 +45,21 @@ sub is_ready
 	return $row && $row->{state} eq 'ready' && $row->{worker} && $row->{keeper};
 }
 
-# Wait until so many slots are there, all ready, and no other.
+# The same, or it has only those clients that stayed when it was given up.
+sub serves
+{
+	my ($row) = @_;
+	return is_ready($row) || $row && $row->{state} eq 'draining' && $row->{worker};
+}
+
+# Wait until so many slots are ready; those beyond may only be draining.
 sub wait_all
 {
 	my ($b, $n, $seconds) = @_;
 	return wait_until {
-		my $rows = rows($b);
-		$n == keys %$rows && $n == grep { is_ready($_) } values %$rows;
+		my @rows = values %{ rows($b) };
+		$n == grep { is_ready($_) } @rows
+			and $n == grep { $_->{state} ne 'draining' } @rows;
 	} $seconds || 30;
 }
 
@@ -60,23 +68,27 @@ sub wait_all
 sub kill_worker
 {
 	my ($b, $slot, $signal) = @_;
-	my $pid = (rows($b)->{$slot} || {})->{worker};
+	my $was = rows($b)->{$slot} || {};
+	my $pid = $was->{worker};
 	if (!$pid) {
 		Test::More::diag("slot $slot has no worker");
 		return undef;
 	}
 	my $start = time;
 	kill $signal || 'KILL', $pid;
-	return wait_successor($b, $slot, $pid) ? time - $start : undef;
+	return wait_successor($b, $slot, $pid, $was->{state} eq 'draining')
+		? time - $start : undef;
 }
 
+# A slot that was draining may also have gone, with its last client.
 sub wait_successor
 {
-	my ($b, $slot, $pid) = @_;
+	my ($b, $slot, $pid, $may_go) = @_;
 	my $row;
 	wait_until {
-		$row = rows($b)->{$slot};
-		is_ready($row) && $row->{worker} != $pid;
+		my $rows = rows($b);
+		$row = $rows->{$slot};
+		$may_go && %$rows && !$row || serves($row) && $row->{worker} != $pid;
 	} 30 and return 1;
 	Test::More::diag("slot $slot has no new worker after $pid: "
 		. join ' ', map { "$_=" . ($row->{$_} // '') } sort keys %{ $row || {} });

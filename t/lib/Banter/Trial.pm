@@ -90,6 +90,10 @@ sub finish
 	my $b = $self->{b};
 	my @strikes = $self->{fault}->strikes;
 	$self->{struck} = [ map { "$_->{name} $_->{action} $_->{role} $_->{slot}" } @strikes ];
+	# Whoever writes to one that was closed is told that there is no such nick.
+	for my $s (@{ $self->{summary} || [] }) {
+		$s->{refused} = 0 if $s->{disconnects};
+	}
 	for my $what (@HARM) {
 		$self->{$what} = 0;
 		$self->{$what} += $_->{$what} || 0 for @{ $self->{summary} || [] }, $self->{burst} || ();
