@@ -72,6 +72,8 @@ enum session_flag {
 	SESSION_IDLE_WARNED = 64,
 	SESSION_CLOSE_TOLD = 128, /* the last line is queued */
 	SESSION_KNOWN = 256,      /* the registry was asked to take it in */
+	SESSION_PROXY = 2048,     /* its PROXY header is not whole yet; line has
+				   * what came of it */
 	SESSION_HOPELESS = 1024,  /* asks and does not read: to be ended */
 	SESSION_BROKEN = 512      /* reset: takes no output, and input only what
 				   * it had sent before */
@@ -136,7 +138,8 @@ enum room_flag {
 /* What a session's listener said of its protocol; kept here because the
  * sessions outlive the listener's configuration. */
 struct arena_kind {
-	uint32_t used, raw;
+	uint32_t listen; /* a hash of its name; 0: unused */
+	uint32_t raw;
 	uint32_t flush_after_ms;
 	uint32_t echo;
 	char room[40]; /* of raw */

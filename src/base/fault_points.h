@@ -69,6 +69,10 @@ X(accept_record, WORKER, POINT, "worker/accept.c", "a connection has half of a r
 X(accept_asked, WORKER, POINT, "worker/accept.c", "its CONNECT is in the batch, uncommitted") \
 X(accept_done, WORKER, POINT, "worker/accept.c", "its record is committed, it is not in the engine") \
 X(accept_added, WORKER, POINT, "worker/accept.c", "it is in the engine") \
+X(access_refused, WORKER, POINT, "worker/access.c", "a connection is to be turned away, it was not told") \
+X(access_closed, WORKER, POINT, "worker/access.c", "one of those inside was closed, not yet the next") \
+X(proxy_part, WORKER, POINT, "worker/proxied.c", "part of a PROXY header is kept, uncommitted") \
+X(proxy_whole, WORKER, POINT, "worker/proxied.c", "a PROXY header was read, uncommitted") \
 X(input_owned, WORKER, POINT, "worker/input.c", "the receive area is a session's, nothing received") \
 X(input_noted, WORKER, POINT, "worker/input.c", "the length of what was received is noted") \
 X(input_step, WORKER, POINT, "worker/input.c", "a line is in hand, before its transaction") \

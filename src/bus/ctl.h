@@ -43,6 +43,9 @@ enum ctl_type {
 	CTL_DRAIN, /* struct ctl_number: others take the new clients: close
 		    * shared listeners.  1: and exit with 0 if there is no
 		    * client and nothing to send to the master */
+	CTL_BANS,  /* fd: bans.h, for those inside too.  Nobody is let in before
+		    * the first of these */
+	CTL_ADDRESS_OF, /* struct ctl_number: a session.  Answer CTL_ADDRESS */
 	/* Worker to master. */
 	CTL_READY = 32,    /* start-up is over; clients are being served */
 	CTL_PREPARED,      /* tag; body empty: yes, else why not */
@@ -53,8 +56,9 @@ enum ctl_type {
 			    * by ',' and cut with "..." at 200 bytes */
 	CTL_LISTENER_DONE, /* struct ctl_listener: a removed listener's queue is
 			    * empty and this slot is done with it */
-	CTL_POISONED       /* struct ctl_frame: it has ended this slot's worker
+	CTL_POISONED,      /* struct ctl_frame: it has ended this slot's worker
 			    * twice and was skipped */
+	CTL_ADDRESS        /* tag; struct ctl_address */
 };
 
 struct ctl_head {
@@ -101,6 +105,14 @@ struct ctl_client {
 	uint8_t local; /* a UNIX socket */
 	uint8_t state; /* enum session_state, named by state_name */
 	char state_name[12];
+};
+
+/* Where a session is from. */
+struct ctl_address {
+	uint64_t session; /* 0: there is none such any more */
+	uint8_t address[16];
+	uint32_t local; /* 1: a UNIX socket */
+	uint32_t spare;
 };
 
 /* Send one message; fd -1: none.  0, -EAGAIN when the other side does not read,

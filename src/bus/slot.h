@@ -61,7 +61,9 @@ enum slot_exit {
  X(turns, "Turns of the loop")                                           \
  X(batches_in, "Bus batches received")                                   \
  X(batches_out, "Bus batches sent")                                      \
- X(bus_full, "Times that publishers were held back by a full bus")
+ X(bus_full, "Times that publishers were held back by a full bus")       \
+ X(refused_denied, "Connections refused or closed by allow and deny")    \
+ X(refused_banned, "Connections refused or closed by a ban")
 
 /* One page of shared memory per slot.  The worker writes, the master reads:
  * each field is a word of its own and is read at any time. */

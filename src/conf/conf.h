@@ -9,6 +9,8 @@
 #ifndef BANTER_CONF_CONF_H
 #define BANTER_CONF_CONF_H
 
+#include "base/buf.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,6 +45,16 @@ enum conf_log_target {
 	CONF_LOG_FILE
 };
 
+struct conf_net {
+	uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
+	uint8_t bits;        /* 0 to 128 */
+};
+
+struct conf_nets {
+	struct conf_net net[CONF_NETS];
+	uint32_t n;
+};
+
 struct conf_listen {
 	char name[CONF_NAME_LEN];
 	char address[CONF_ADDRESSES][CONF_PATH_LEN]; /* "*", an IP address, or
@@ -54,8 +66,12 @@ struct conf_listen {
 	char charset[CONF_NAME_LEN]; /* "UTF-8" or what iconv(3) knows */
 	uint32_t flush_after_ms;     /* 0: never */
 	enum conf_mode mode;
-	char room[CONF_NAME_LEN]; /* of mode raw */
-	bool echo;                /* clients start with /echo on */
+	char room[CONF_NAME_LEN];        /* of mode raw */
+	bool echo;                       /* clients start with /echo on */
+	struct conf_nets allow, deny;    /* who may connect; deny wins */
+	struct conf_nets proxy_protocol; /* who sends a PROXY header */
+	char socket_mode[8];             /* of UNIX sockets, octal */
+	char socket_group[CONF_NAME_LEN];
 };
 
 struct conf_room {
@@ -64,15 +80,9 @@ struct conf_room {
 	bool echo, autojoin;
 };
 
-struct conf_net {
-	uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
-	uint8_t bits;        /* 0 to 128 */
-};
-
 struct conf_limits { /* 0: no limit, where the range has it */
 	uint32_t clients_per_ip;
-	struct conf_net exempt[CONF_NETS]; /* from clients_per_ip */
-	uint32_t n_exempt;
+	struct conf_nets exempt; /* from clients_per_ip */
 	uint32_t line_bytes;
 	uint32_t rate, burst; /* lines a second; lines at once */
 	enum conf_on_flood on_flood;
@@ -94,6 +104,7 @@ struct conf {
 	char control_group[CONF_NAME_LEN];
 	uint32_t max_clients;
 	enum conf_when_full when_full;
+	uint32_t bans; /* that may be in force at once */
 	uint64_t relay_log;
 	uint32_t hang_timeout_ms;
 	bool create_rooms;
@@ -159,6 +170,14 @@ struct conf_key {
 /* The i-th key, from 0, in the order of the manual.  false: there are no more.
  * Not for several threads. */
 bool conf_key_at(size_t i, struct conf_key *ret);
+
+/* "192.0.2.0/24", "2001:db8::/32", or a single address.  0, -EINVAL, or -EDOM
+ * when bits behind the prefix are set. */
+int conf_net_parse(const char *text, struct conf_net *ret);
+void conf_net_print(const struct conf_net *net, struct buf *b);
+
+/* "90s", "1h" as ms, as in a file.  0, -EINVAL or -ERANGE. */
+int conf_duration_parse(const char *text, uint64_t *ret_ms);
 
 /* As root: can `user` of conf read path and its conf.d, the motd, and write the
  * folders?  Adds what would help to the report.  0 or -EACCES. */

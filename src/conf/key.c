@@ -131,7 +131,7 @@ set_default(const struct conf_row *row, void *object)
 	if (row->type == CONF_TYPE_ADDRESSES || row->type == CONF_TYPE_NETS) {
 		char *rest = mem;
 
-		while (n < 8 && (texts[n] = strsep(&rest, " ")) != NULL)
+		while (*mem && n < 8 && (texts[n] = strsep(&rest, " ")) != NULL)
 			n++;
 	} else {
 		texts[n++] = mem;

@@ -36,11 +36,16 @@ static bool
 has_sane_counts(const struct conf *c)
 {
 	if (c->n_listen == 0 || c->n_listen > CONF_LISTENERS ||
-		c->n_rooms > CONF_ROOMS || c->limits.n_exempt > CONF_NETS)
+		c->n_rooms > CONF_ROOMS || c->limits.exempt.n > CONF_NETS)
 		return false;
-	for (uint32_t i = 0; i < c->n_listen; i++)
-		if (c->listen[i].n_addresses > CONF_ADDRESSES)
+	for (uint32_t i = 0; i < c->n_listen; i++) {
+		const struct conf_listen *l = &c->listen[i];
+
+		if (l->n_addresses > CONF_ADDRESSES || l->allow.n > CONF_NETS ||
+			l->deny.n > CONF_NETS ||
+			l->proxy_protocol.n > CONF_NETS)
 			return false;
+	}
 	return true;
 }
 

@@ -58,6 +58,12 @@ conf_number_parse(enum conf_type type, const char *text, uint64_t *ret)
 	return 0;
 }
 
+int
+conf_duration_parse(const char *text, uint64_t *ret_ms)
+{
+	return conf_number_parse(CONF_TYPE_DURATION, text, ret_ms);
+}
+
 void
 conf_number_print(enum conf_type type, uint64_t v, struct buf *b)
 {

@@ -107,6 +107,7 @@ bool conf_text_no_path(const char *text); /* or "" */
 bool conf_text_run_dir(const char *text); /* has room for socket names */
 bool conf_text_user(const char *text);
 bool conf_text_no_user(const char *text);
+bool conf_text_mode(const char *text);  /* octal, of a socket */
 bool conf_text_label(const char *text); /* the name of a listener */
 bool conf_text_room(const char *text);
 bool conf_text_no_room(const char *text);
@@ -116,10 +117,6 @@ bool conf_text_charset(const char *text); /* known and without shift state */
 bool conf_net_address(const char *text);
 /* Would both want the same socket?  Ports are compared by the caller. */
 bool conf_net_clash(const char *a, const char *b);
-/* "192.0.2.0/24", "2001:db8::/32", or a single address.  0, -EINVAL, or -EDOM
- * when bits behind the prefix are set. */
-int conf_net_parse(const char *text, struct conf_net *ret);
-void conf_net_print(const struct conf_net *net, struct buf *b);
 
 /* Where a value came from; line 0: the default. */
 struct conf_origin {

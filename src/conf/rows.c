@@ -34,9 +34,13 @@
  .type = CONF_TYPE_DURATION, .unit = MS_S, .min = (lo), .max = (hi)
 #define BYTES(lo, hi) \
  .type = CONF_TYPE_SIZE, .unit = 1, .min = (lo), .max = (hi)
-#define BOOL       .type = CONF_TYPE_BOOL
-#define CHOICE(w)  .type = CONF_TYPE_CHOICE, .words = (w)
-#define WORD(w)    .type = CONF_TYPE_WORD, .words = (w)
+#define BOOL      .type = CONF_TYPE_BOOL
+#define CHOICE(w) .type = CONF_TYPE_CHOICE, .words = (w)
+#define WORD(w)   .type = CONF_TYPE_WORD, .words = (w)
+#define NETS                                                  \
+ .type = CONF_TYPE_NETS, .max = CONF_NETS,                    \
+ .expect = "at most 32 networks such as \"192.0.2.0/24\" or " \
+	   "\"2001:db8::/32\""
 #define TEXT(c, e) .type = CONF_TYPE_TEXT, .check = conf_text_##c, .expect = (e)
 
 const struct conf_section conf_sections[CONF_KINDS] = {
@@ -75,6 +79,8 @@ static const struct conf_row rows[] = {
 		.help = "connections at the same time" },
 	{ TOP(when_full), CHOICE("wait refuse"), .def = "wait",
 		.help = "what happens to a connection beyond max_clients" },
+	{ TOP(bans), NUMBER(1, 100000), .def = "10000",
+		.help = "bans at the same time" },
 	{ TOP(relay_log), BYTES(256 * KIB, GIB), .def = "32M", .restart = true,
 		.help = "the master's memory of the latest messages" },
 	{ TOP_AS("hang_timeout", hang_timeout_ms), MS(MS_S, MS_DAY),
@@ -112,6 +118,18 @@ static const struct conf_row rows[] = {
 	{ LISTEN(echo), BOOL, .def = "false",
 		.help = "clients get their own messages back from the start" },
 
+	{ LISTEN(allow), NETS, .def = "",
+		.help = "networks that may connect; empty: all" },
+	{ LISTEN(deny), NETS, .def = "",
+		.help = "networks that may not, whatever allow says" },
+	{ LISTEN(proxy_protocol), NETS, .def = "",
+		.help = "networks whose connections begin with a PROXY "
+			"header" },
+	{ LISTEN(socket_mode), TEXT(mode, "an octal mode, 0600 to 0777"),
+		.def = "0666", .help = "the mode of UNIX sockets" },
+	{ LISTEN(socket_group), TEXT(no_user, "the name of a group, or \"\""),
+		.def = "", .help = "the group of UNIX sockets" },
+
 	{ ROOM(topic), TEXT(plain, "text of at most 1024 bytes"), .def = "",
 		.help = "what the room is about" },
 	{ ROOM(echo), BOOL, .def = "false",
@@ -122,10 +140,7 @@ static const struct conf_row rows[] = {
 	{ LIMIT(clients_per_ip), NUMBER(0, 10000000), .def = "64",
 		.help = "connections from one IPv4 address or IPv6 /64; 0: no "
 			"limit" },
-	{ LIMIT(exempt), .type = CONF_TYPE_NETS, .max = CONF_NETS,
-		.def = "127.0.0.0/8 ::1",
-		.expect = "at most 32 networks such as \"192.0.2.0/24\" or "
-			  "\"2001:db8::/32\"",
+	{ LIMIT(exempt), NETS, .def = "127.0.0.0/8 ::1",
 		.help = "networks that clients_per_ip does not count" },
 	{ LIMIT(line_bytes), BYTES(128, 4096), .def = "4K",
 		.help = "the longest line" },

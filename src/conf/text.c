@@ -84,6 +84,16 @@ conf_text_no_user(const char *text)
 	return !*text || conf_text_user(text);
 }
 
+/* Who listens has to be able to use it. */
+bool
+conf_text_mode(const char *text)
+{
+	if (*text == '0')
+		text++;
+	return strlen(text) == 3 && strspn(text, "01234567") == 3 &&
+	       (*text == '6' || *text == '7');
+}
+
 bool
 conf_text_label(const char *text)
 {

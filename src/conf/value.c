@@ -177,11 +177,10 @@ static int
 set_nets(const struct conf_row *row, void *object, const char *const *texts,
 	size_t n, struct buf *why)
 {
-	struct conf_net nets[CONF_NETS] = { 0 };
-	struct conf_limits *limits = &((struct conf *)object)->limits;
+	struct conf_nets nets = { .n = (uint32_t)n };
 
 	for (size_t i = 0; i < n; i++) {
-		int rc = conf_net_parse(texts[i], &nets[i]);
+		int rc = conf_net_parse(texts[i], &nets.net[i]);
 
 		if (rc < 0)
 			return refuse(row, texts[i],
@@ -189,8 +188,7 @@ set_nets(const struct conf_row *row, void *object, const char *const *texts,
 					    : "is no network",
 				why);
 	}
-	memcpy(limits->exempt, nets, sizeof(nets));
-	limits->n_exempt = (uint32_t)n;
+	memcpy((char *)object + row->offset, &nets, sizeof(nets));
 	return 0;
 }
 
@@ -248,24 +246,24 @@ conf_value_quote(const char *text, struct buf *b)
 }
 
 static void
-print_list(const struct conf_row *row, const void *object, struct buf *b)
+print_nets(const struct conf_nets *nets, struct buf *b)
 {
-	const struct conf_listen *l = object;
-	const struct conf_limits *limits =
-		&((const struct conf *)object)->limits;
-	bool nets = row->type == CONF_TYPE_NETS;
-	uint32_t n = nets ? limits->n_exempt : l->n_addresses;
-
 	buf_chr(b, '{');
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < nets->n; i++) {
+		buf_str(b, i ? ", \"" : "\"");
+		conf_net_print(&nets->net[i], b);
+		buf_chr(b, '"');
+	}
+	buf_chr(b, '}');
+}
+
+static void
+print_addresses(const struct conf_listen *l, struct buf *b)
+{
+	buf_chr(b, '{');
+	for (uint32_t i = 0; i < l->n_addresses; i++) {
 		buf_str(b, i ? ", " : "");
-		if (nets) {
-			buf_chr(b, '"');
-			conf_net_print(&limits->exempt[i], b);
-			buf_chr(b, '"');
-		} else {
-			conf_value_quote(l->address[i], b);
-		}
+		conf_value_quote(l->address[i], b);
 	}
 	buf_chr(b, '}');
 }
@@ -297,8 +295,10 @@ conf_value_print(const struct conf_row *row, const void *object, struct buf *b)
 		conf_value_quote(field, b);
 		return;
 	case CONF_TYPE_ADDRESSES:
+		print_addresses(object, b);
+		return;
 	case CONF_TYPE_NETS:
-		print_list(row, object, b);
+		print_nets((const void *)field, b);
 		return;
 	}
 }
@@ -309,7 +309,6 @@ conf_value_same(const struct conf_row *row, const void *a, const void *b)
 	const char *x = (const char *)a + row->offset;
 	const char *y = (const char *)b + row->offset;
 	const struct conf_listen *l = a, *m = b;
-	const struct conf *c = a, *d = b;
 
 	if (row->type == CONF_TYPE_WORD || row->type == CONF_TYPE_TEXT)
 		return !strcmp(x, y);
@@ -317,9 +316,7 @@ conf_value_same(const struct conf_row *row, const void *a, const void *b)
 		return l->n_addresses == m->n_addresses &&
 		       !memcmp(l->address, m->address, sizeof(l->address));
 	if (row->type == CONF_TYPE_NETS)
-		return c->limits.n_exempt == d->limits.n_exempt &&
-		       !memcmp(c->limits.exempt, d->limits.exempt,
-			       sizeof(c->limits.exempt));
+		return !memcmp(x, y, sizeof(struct conf_nets));
 	return fetch(row, a) == fetch(row, b);
 }
 

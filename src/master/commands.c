@@ -21,6 +21,9 @@ static const struct {
 	{ "rooms", 3, commands_rooms },
 	{ "metrics", 1, commands_metrics },
 	{ "kick", WORDS_MAX, commands_kick },
+	{ "ban", WORDS_MAX, commands_ban },
+	{ "unban", 2, commands_unban },
+	{ "bans", 1, commands_bans },
 	{ "drain", 2, commands_drain },
 	{ "undrain", 2, commands_undrain },
 	{ "reload", 1, commands_reload },
@@ -73,9 +76,8 @@ commands_handle(void *arg, struct control_request *r, struct slice line)
 	}
 	control_finish(r, CONTROL_USAGE,
 		"unknown verb; there are status, "
-		"clients, rooms, metrics, kick, drain, undrain, reload, "
-		"upgrade, reopen and "
-		"stop");
+		"clients, rooms, metrics, kick, ban, unban, bans, drain, "
+		"undrain, reload, upgrade, reopen and stop");
 }
 
 int

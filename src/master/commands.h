@@ -16,8 +16,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct ban;
+struct banlist;
 struct commands;
 struct conf;
+struct conf_net;
 struct control_request;
 struct hub;
 struct loop;
@@ -38,6 +41,10 @@ void commands_handle(
 /* CTL_CLIENT_PAGE from a slot.  -EPROTO: the worker broke the protocol. */
 int commands_client_page(struct commands *commands, unsigned slot, uint64_t tag,
 	struct slice body);
+
+/* CTL_ADDRESS from a slot, likewise. */
+int commands_address(
+	struct commands *commands, uint64_t tag, struct slice body);
 
 /* The slot's worker has died or been replaced: no page comes from it. */
 void commands_slot_gone(struct commands *commands, unsigned slot);
@@ -129,6 +136,15 @@ int master_reopen(struct master *master);
 int master_drain(struct master *master, unsigned slot);
 /* Take it back.  0, -ENOENT, -EALREADY: nobody has drained it, -EBUSY. */
 int master_undrain(struct master *master, unsigned slot);
+
+/* Put a ban in force, in place of one of the same network.  1: it was replaced;
+ * 0; -ENOSPC: the key bans allows no more.  *ret_saved: 0 or why the file could
+ * not be written, -errno. */
+int master_ban(struct master *master, const struct ban *ban, int *ret_saved);
+/* 0 or -ENOENT, likewise. */
+int master_unban(
+	struct master *master, const struct conf_net *net, int *ret_saved);
+const struct banlist *master_banlist(const struct master *master);
 
 /* As SIGTERM. */
 void master_stop(struct master *master);

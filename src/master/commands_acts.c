@@ -1,106 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/version.h"
-#include "bus/ctl.h"
-#include "log/log.h"
 #include "master/commands_private.h"
 #include "master/control.h"
 #include "master/hub.h"
 #include "master/waiter.h"
-#include "msg/session_id.h"
 
 #include <errno.h>
 #include <string.h>
-
-/* How long a kick waits for the client to be gone, and how often it looks. */
-#define KICK_WAIT_MS 2000
-#define KICK_LOOK_MS 20
-
-static void
-kick_look(void *arg)
-{
-	struct waiter *w = arg;
-	struct commands *c = w->commands;
-	struct slice nick = slice_of(w->nick, w->nick_len);
-	unsigned slot = session_id_slot(w->session);
-	uint64_t now = clock_mono_ms();
-
-	if (hub_session_by_nick(master_hub(c->master), nick) != w->session)
-		control_finish(waiter_end(w), CONTROL_DONE, "closed");
-	else if (now >= w->until_ms)
-		control_finish(waiter_end(w), CONTROL_TIMEOUT,
-			"worker %u was told but has not closed it yet "
-			"(stopped?)",
-			slot);
-	else
-		loop_timer_set(master_loop(c->master), &w->timer,
-			now + KICK_LOOK_MS, kick_look, w);
-}
-
-/* The reason is the rest of the words. */
-static int
-send_kick(struct commands *c, uint64_t session, const struct words *words)
-{
-	char mem[sizeof(struct ctl_number) + sizeof(words->mem)];
-	struct buf b = buf_over(mem, sizeof(mem));
-	struct ctl_number number = { session };
-	unsigned i;
-
-	buf_add(&b, &number, sizeof(number));
-	for (i = 2; i < words->n; i++) {
-		if (i > 2)
-			buf_chr(&b, ' ');
-		buf_slice_add(&b, words->word[i]);
-	}
-	return master_slot_ctl(c->master, session_id_slot(session), CTL_KICK,
-		++c->last_tag, mem, b.len);
-}
-
-static void
-log_kick(const struct control_request *r, struct slice nick)
-{
-	char mem[256];
-	struct buf b = buf_over(mem, sizeof(mem) - 1);
-
-	buf_str(&b, "kick ");
-	log_quote(&b, nick);
-	mem[b.len] = '\0';
-	commands_log(r, mem);
-}
-
-void
-commands_kick(struct commands *c, struct control_request *r,
-	const struct words *words)
-{
-	struct slice nick = words->n > 1 ? words->word[1] : slice_of("", 0);
-	uint64_t session;
-	struct waiter *w;
-	int rc;
-
-	if (nick.len == 0 || nick.len > NAME_MAX_LEN) {
-		control_finish(r, CONTROL_USAGE, "kick: NICK [REASON]");
-		return;
-	}
-	session = hub_session_by_nick(master_hub(c->master), nick);
-	if (session == 0) {
-		control_finish(r, CONTROL_REFUSED, "nobody has that nick");
-		return;
-	}
-	rc = send_kick(c, session, words);
-	if (rc < 0) {
-		control_finish(r, CONTROL_REFUSED, "worker %u: %s",
-			session_id_slot(session), strerror(-rc));
-		return;
-	}
-	log_kick(r, nick);
-	w = waiter_new(c, r);
-	w->session = session;
-	w->until_ms = clock_mono_ms() + KICK_WAIT_MS;
-	memcpy(w->nick, nick.p, nick.len);
-	w->nick_len = nick.len;
-	kick_look(w);
-}
 
 /* A line "KEY applied" or "KEY pending restart". */
 static void

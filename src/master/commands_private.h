@@ -28,7 +28,8 @@ typedef void commands_verb_fn(struct commands *c, struct control_request *r,
 
 commands_verb_fn commands_status, commands_metrics, commands_clients,
 	commands_rooms, commands_kick, commands_reload, commands_upgrade,
-	commands_reopen, commands_stop, commands_drain, commands_undrain;
+	commands_reopen, commands_stop, commands_drain, commands_undrain,
+	commands_ban, commands_unban, commands_bans;
 
 /* The number that words->word[at] is: 0, or -EINVAL. */
 int commands_number(const struct words *words, unsigned at, uint64_t *ret);

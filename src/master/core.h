@@ -22,6 +22,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct banlist;
 struct control;
 struct hub;
 struct reload;
@@ -61,7 +62,8 @@ enum link_pending {
 	LINK_QUOTA = 8,
 	LINK_RECALL = 16,
 	LINK_STOP = 32,
-	LINK_DRAIN = 64
+	LINK_DRAIN = 64,
+	LINK_BANS = 128
 };
 
 struct slot {
@@ -154,6 +156,10 @@ struct master {
 	struct quota quota;
 	struct loop_timer quota_timer;
 	uint64_t steered; /* mask in force */
+	struct banlist *banlist;
+	int bans_fd;       /* it, sealed for the workers; -1: it could not be */
+	bool bans_unsaved; /* the file is older */
+	struct loop_timer ban_timer;
 	struct loop_timer tick;
 	uint64_t watchdog_ms, watchdog_at_ms;
 

@@ -65,6 +65,8 @@ send_one(struct slot *s, enum link_pending what)
 		return send_number(s, CTL_STOP, s->stop_ms);
 	case LINK_DRAIN:
 		return send_number(s, CTL_DRAIN, s->retiring);
+	case LINK_BANS:
+		return ctl_link_try(s, CTL_BANS, 0, NULL, 0, s->m->bans_fd);
 	}
 	return 0;
 }
@@ -82,7 +84,7 @@ want_write(struct slot *s, bool on)
 static void
 send_pending(struct slot *s)
 {
-	for (unsigned bit = LINK_ABORT; bit <= LINK_DRAIN; bit <<= 1) {
+	for (unsigned bit = LINK_ABORT; bit <= LINK_BANS; bit <<= 1) {
 		int rc;
 
 		if (!(s->pending & bit))
@@ -200,6 +202,9 @@ dispatch(struct slot *s, const struct ctl_head *h, struct slice body)
 		return s->m->commands == NULL ||
 		       commands_client_page(
 			       s->m->commands, s->number, h->tag, body) == 0;
+	case CTL_ADDRESS:
+		return s->m->commands == NULL ||
+		       commands_address(s->m->commands, h->tag, body) == 0;
 	case CTL_LISTENER_DONE:
 		return listener_done(s, body);
 	case CTL_POISONED:

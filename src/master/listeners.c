@@ -61,19 +61,6 @@ listeners_fini(struct listeners *ls)
 		fd_close(&ls->spare[--ls->n_spare].fd);
 }
 
-static struct listen_options
-options_of(const struct conf *conf)
-{
-	uint32_t lost_s = conf->keepalive.idle_s +
-			  conf->keepalive.interval_s * conf->keepalive.count;
-
-	return (struct listen_options){ .backlog = SOMAXCONN,
-		.keepalive_idle_s = conf->keepalive.idle_s,
-		.keepalive_interval_s = conf->keepalive.interval_s,
-		.keepalive_count = conf->keepalive.count,
-		.user_timeout_ms = lost_s > 86400 ? 86400000 : lost_s * 1000 };
-}
-
 /* The same socket would do.  Two sections may each ask for any free port. */
 static bool
 is_same(const struct address *a, const struct listen_address *want,
@@ -101,11 +88,12 @@ static int
 add_sockets(const struct listeners *ls, struct address *a, unsigned n,
 	const struct conf *conf)
 {
-	struct listen_options o = options_of(conf);
+	struct listen_options o;
 	int fd;
 
 	if (a->shared || a->n_fds >= n)
 		return 0;
+	(void)listeners_options(conf, a->next_listen, &o);
 	fd = listen_steer(a->fd[0], ls->mask, n);
 	/* What the kernel sent there of itself would wait for ever. */
 	if (fd < 0 && n > ls->n_slots)
@@ -127,9 +115,11 @@ static int
 open_sockets(
 	const struct listeners *ls, struct address *a, const struct conf *conf)
 {
-	struct listen_options o = options_of(conf);
-	int fd = listen_claim(&a->bound, &o);
+	struct listen_options o;
+	int fd = listeners_options(conf, a->next_listen, &o);
 
+	if (fd == 0)
+		fd = listen_claim(&a->bound, &o);
 	if (fd < 0)
 		return fd;
 	a->fd[a->n_fds++] = fd;
@@ -176,8 +166,9 @@ listeners_grow(struct listeners *ls, const struct conf *conf, unsigned n,
 static int
 take_spare(struct listeners *ls, struct address *a, const struct conf *conf)
 {
-	struct listen_options o = options_of(conf);
+	struct listen_options o;
 
+	(void)listeners_options(conf, a->next_listen, &o);
 	for (unsigned i = 0; i < ls->n_spare; i++) {
 		struct spare_socket *s = &ls->spare[i];
 
@@ -264,7 +255,13 @@ prepare_section(struct listeners *ls, const struct conf *conf, unsigned listen,
 	uint64_t generation, struct buf *why)
 {
 	const struct conf_listen *l = &conf->listen[listen];
+	struct listen_options o;
 
+	if (listeners_options(conf, listen, &o) < 0) {
+		buf_printf(why, "listen %s: there is no group '%s'", l->name,
+			l->socket_group);
+		return -EINVAL;
+	}
 	for (uint32_t i = 0; i < l->n_addresses; i++) {
 		struct listen_address want[2];
 		int n = listen_resolve(l->address[i], l->port, want, 2);
@@ -309,17 +306,6 @@ listeners_abort(struct listeners *ls)
 	remove_state(ls, ADDRESS_NEW);
 }
 
-static void
-adjust(struct address *a, const struct conf *conf)
-{
-	struct listen_options o = options_of(conf);
-
-	if (a->bound.ss.ss_family == AF_UNIX)
-		return;
-	for (unsigned i = 0; i < a->n_fds; i++)
-		(void)listen_adjust(a->fd[i], &o);
-}
-
 bool
 listeners_commit(struct listeners *ls, const struct conf *conf, uint64_t mask)
 {
@@ -335,7 +321,7 @@ listeners_commit(struct listeners *ls, const struct conf *conf, uint64_t mask)
 			continue;
 		}
 		if (a->state == ADDRESS_LIVE)
-			adjust(a, conf);
+			listeners_adjust(a, conf);
 		a->state = ADDRESS_LIVE;
 		a->listen = a->next_listen;
 		(void)snprintf(a->name, sizeof a->name, "%s",

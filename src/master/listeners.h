@@ -92,6 +92,13 @@ void listeners_abort(struct listeners *ls);
 bool listeners_commit(
 	struct listeners *ls, const struct conf *conf, uint64_t mask);
 
+/* What a socket of that section is opened with.  0 or -ENOENT: its group does
+ * not exist. */
+int listeners_options(
+	const struct conf *conf, unsigned listen, struct listen_options *ret);
+/* Give what is open the options of its next section. */
+void listeners_adjust(struct address *a, const struct conf *conf);
+
 /* A slot has left an address.  False: there never was such an address. */
 bool listeners_done(struct listeners *ls, unsigned slot, uint32_t number);
 void listeners_close_leaving(struct listeners *ls);

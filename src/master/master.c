@@ -6,6 +6,7 @@
 #include "base/notify.h"
 #include "base/xalloc.h"
 #include "log/log.h"
+#include "master/ban.h"
 #include "master/control.h"
 #include "master/core.h"
 #include "master/daemonize.h"
@@ -111,6 +112,7 @@ start(struct master *m)
 		code = open_control(m);
 	if (code != 0)
 		return code;
+	ban_start(m);
 	share_start(m);
 	supervise_start(m);
 	return 0;
@@ -154,6 +156,7 @@ static void
 close_all(struct master *m)
 {
 	commands_free(&m->commands);
+	ban_stop(m);
 	control_close(&m->control);
 	upgrade_free(&m->upgrade);
 	reload_free(&m->reload);
@@ -237,6 +240,7 @@ master_main(const struct master_options *o, slot_worker_fn *worker)
 		.conf_path = absolute(o->conf_path),
 		.conf_fd = -1,
 		.boot_fd = -1,
+		.bans_fd = -1,
 		.binary = upgrade_binary(),
 		.signal_fd = -1,
 		.report_fd = -1,

@@ -30,8 +30,9 @@ groups_fini(struct registry *reg)
 static bool
 is_exempt(const struct conf_limits *l, const uint8_t ip[16])
 {
-	for (uint32_t i = 0; i < l->n_exempt; i++)
-		if (addr_in_net(ip, l->exempt[i].address, l->exempt[i].bits))
+	for (uint32_t i = 0; i < l->exempt.n; i++)
+		if (addr_in_net(ip, l->exempt.net[i].address,
+			    l->exempt.net[i].bits))
 			return true;
 	return false;
 }

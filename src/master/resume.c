@@ -6,6 +6,7 @@
 #include "base/title.h"
 #include "base/version.h"
 #include "log/log.h"
+#include "master/ban.h"
 #include "master/privileges.h"
 #include "master/reload.h"
 #include "master/signals.h"
@@ -70,6 +71,7 @@ new_master(const struct master_options *o, slot_worker_fn *worker)
 		.worker = worker,
 		.conf_fd = -1,
 		.boot_fd = -1,
+		.bans_fd = -1,
 		.signal_fd = -1,
 		.report_fd = -1,
 		.rundir = { .dir_fd = -1 } };
@@ -157,6 +159,7 @@ restore(struct master *m, int memory, struct buf *why)
 static void
 go_on(struct master *m, bool go_back)
 {
+	ban_start(m);
 	supervise_resume(m);
 	reload_resume(m);
 	share_total(m);

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "keeper/keeper.h"
 #include "log/log.h"
+#include "master/ban.h"
 #include "master/ctl_link.h"
 #include "master/drain.h"
 #include "master/health.h"
@@ -416,6 +417,7 @@ supervise_ready(struct slot *s)
 	s->phase = SLOT_READY;
 	s->served = true;
 	backoff_ready(&s->backoff);
+	ban_ready(s);
 	share_ready(s);
 	drain_ready(s);
 	if (s->m->stop != STOP_NO)

@@ -8,6 +8,7 @@
 #ifndef BANTER_MASTER_WAITER_H
 #define BANTER_MASTER_WAITER_H
 
+#include "bus/bans.h"
 #include "master/control.h"
 #include "master/loop.h"
 #include "msg/name.h"
@@ -28,7 +29,12 @@ struct waiter {
 	uint64_t session, until_ms;
 	char nick[NAME_MAX_LEN];
 	size_t nick_len;
-	/* rooms */
+	/* kick --ban */
+	uint64_t tag; /* of the question for its address; 0: none */
+	uint64_t ban_ms;
+	char reason[BANS_REASON_MAX + 1];
+	char note[240]; /* about the ban; "" for none */
+	/* rooms, bans */
 	uint32_t at, left;
 };
 

@@ -10,7 +10,7 @@
 
 #include "base/slice.h"
 
-#define WORDS_MAX 8
+#define WORDS_MAX 64
 
 struct words {
 	struct slice word[WORDS_MAX]; /* into mem */

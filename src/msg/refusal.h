@@ -31,7 +31,9 @@ enum refusal {
 				   * closed */
 	REFUSAL_SERVER_FULL,      /* number: max_clients; closed */
 	REFUSAL_TOO_MANY_FROM_ADDRESS, /* number: clients_per_ip; closed */
-	REFUSAL_FLOOD, /* too fast; closed (on_flood = "close") */
+	REFUSAL_FLOOD,  /* too fast; closed (on_flood = "close") */
+	REFUSAL_DENIED, /* by allow and deny; closed */
+	REFUSAL_BANNED, /* target: the reason, or empty; closed */
 	REFUSAL_N
 };
 

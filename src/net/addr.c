@@ -56,6 +56,9 @@ addr_in_net(const uint8_t ip[16], const uint8_t net[16], unsigned bits)
 
 	if (bits > 128)
 		bits = 128;
+	/* All of IPv4 lies behind ::ffff:0:0/96: who writes ::/0 means IPv6. */
+	if (bits < 96 && is_ipv4(ip))
+		return false;
 	whole = bits / 8;
 	rest = bits % 8;
 	if (memcmp(ip, net, whole) != 0)

@@ -25,7 +25,8 @@ struct addr addr_of(const struct sockaddr_storage *ss, socklen_t len);
 /* "192.0.2.1" or "2001:db8::1" of 16 bytes. */
 const char *addr_text(const uint8_t ip[16], char out[ADDR_TEXT_LEN]);
 
-/* Is ip inside net/bits (both in 16-byte form)? */
+/* Is ip inside net/bits (both in 16-byte form)?  An IPv4 address is in no
+ * network of IPv6, not even in ::/0. */
 bool addr_in_net(const uint8_t ip[16], const uint8_t net[16], unsigned bits);
 
 /* What clients_per_ip counts as one: an IPv4 address, or an IPv6 /64 (one

@@ -268,11 +268,25 @@ clear_stale(const struct listen_address *a)
 	return unlink(un->sun_path) == -1 && errno != ENOENT ? -errno : 0;
 }
 
+int
+listen_set_file(const struct listen_address *a, const struct listen_options *o)
+{
+	const struct sockaddr_un *un = (const void *)&a->ss;
+
+	if (o->gid != (gid_t)-1 &&
+		lchown(un->sun_path, (uid_t)-1, o->gid) == -1)
+		return -errno;
+	return chmod(un->sun_path, o->mode ? o->mode : 0666) == -1 ? -errno : 0;
+}
+
+/* The file takes the socket's own mode: until it has the one that it is to have
+ * nobody else can connect. */
 static int
 claim_unix(const struct listen_address *a, const struct listen_options *o)
 {
 	const struct sockaddr_un *un = (const void *)&a->ss;
 	int rc = clear_stale(a);
+	bool bound;
 	int fd;
 
 	if (rc < 0)
@@ -280,10 +294,13 @@ claim_unix(const struct listen_address *a, const struct listen_options *o)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	if (fd == -1)
 		return -errno;
-	rc = bind_and_listen(fd, a, o->backlog);
-	/* As a TCP port: everybody who reaches the folder may connect. */
-	if (rc == 0 && chmod(un->sun_path, 0666) == -1)
+	bound = fchmod(fd, 0600) == 0 &&
+		bind(fd, (const struct sockaddr *)un, a->len) == 0;
+	rc = bound ? listen_set_file(a, o) : -errno;
+	if (rc == 0 && listen(fd, o->backlog) == -1)
 		rc = -errno;
+	if (rc < 0 && bound)
+		(void)unlink(un->sun_path);
 	if (rc < 0) {
 		fd_close(&fd);
 		return rc;

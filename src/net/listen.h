@@ -16,6 +16,8 @@ struct listen_options {
 	int backlog;
 	unsigned keepalive_idle_s, keepalive_interval_s, keepalive_count;
 	unsigned user_timeout_ms; /* TCP_USER_TIMEOUT */
+	unsigned mode;            /* of a UNIX socket's file; 0: 0666 */
+	gid_t gid; /* of that; (gid_t)-1: what the folder gives it */
 };
 
 /* One address ready to bind. */
@@ -51,6 +53,10 @@ int listen_learn(int fd, struct listen_address *ret);
 
 /* Change the options that accepted sockets inherit.  0 or -errno. */
 int listen_adjust(int fd, const struct listen_options *o);
+
+/* The mode and group of a UNIX socket's file.  0 or -errno. */
+int listen_set_file(
+	const struct listen_address *address, const struct listen_options *o);
 
 /* Send new connections of this group only to the sockets whose bit is set
  * (classic BPF on the group; index = order of joining).  mask 0 or all of

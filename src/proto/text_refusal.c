@@ -7,6 +7,7 @@
 
 /* Bytes of what a client has typed that are named back. */
 #define TARGET_SHOWN 64
+#define REASON_SHOWN 200
 
 #define NAME_RULE                                                      \
  "letters, digits and _-[]{}^| are right, not beginning with a digit " \
@@ -52,6 +53,9 @@ static const char *const sentence[REFUSAL_N] = {
 					  "the limit; close one of yours first",
 	[REFUSAL_FLOOD] = "too many lines at once; send fewer a second, "
 			  "/limits tells how many",
+	[REFUSAL_DENIED] = "connections from your address are not let in "
+			   "here; ask who runs this server",
+	[REFUSAL_BANNED] = "your address is banned here; the reason: %s",
 };
 
 static const char *
@@ -59,6 +63,9 @@ sentence_of(const struct event *e)
 {
 	if (e->refusal == REFUSAL_NOT_IN_ROOM && e->text.len == 0)
 		return "you are in no room; /join ROOM first";
+	if (e->refusal == REFUSAL_BANNED && e->text.len == 0)
+		return "your address is banned here; ask who runs this "
+		       "server";
 	/* The number may be one of a newer worker's refusals. */
 	if ((unsigned)e->refusal >= REFUSAL_N || !sentence[e->refusal])
 		return "that was refused; /help lists what can be asked";
@@ -71,7 +78,9 @@ text_refusal(struct text_out *t, const struct event *e)
 	bool of_command = e->refusal == REFUSAL_MISSING_ARGUMENT ||
 			  e->refusal == REFUSAL_BAD_ARGUMENT;
 	const char *usage = of_command ? text_usage(e->text) : NULL;
-	struct slice target = utf8_fit(e->text, TARGET_SHOWN);
+	/* The reason of a ban is the administrator's. */
+	struct slice target = utf8_fit(e->text,
+		e->refusal == REFUSAL_BANNED ? REASON_SHOWN : TARGET_SHOWN);
 
 	text_begin(t);
 	text_raw(t, "* error: ");

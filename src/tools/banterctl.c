@@ -20,7 +20,11 @@ static const char usage[] =
 	"  clients [--limit N] [--worker N]  who is connected\n"
 	"  rooms [--limit N]                 the rooms and their topics\n"
 	"  metrics                           all figures, as OpenMetrics text\n"
-	"  kick NICK [REASON]                close a client's connection\n"
+	"  kick NICK [--ban 1h] [REASON]     close a client's connection\n"
+	"  ban ADDRESS|NETWORK [--for 1h] [REASON]\n"
+	"                                    close and refuse connections\n"
+	"  unban ADDRESS|NETWORK             let them in again\n"
+	"  bans                              the bans in force\n"
 	"  drain SLOT                        give a worker no new clients\n"
 	"  undrain SLOT                      give it new clients again\n"
 	"  reload                            read the configuration again\n"
@@ -55,8 +59,8 @@ static bool
 is_verb(const char *word)
 {
 	static const char *const verbs[] = { "status", "clients", "rooms",
-		"metrics", "kick", "drain", "undrain", "reload", "upgrade",
-		"reopen", "stop" };
+		"metrics", "kick", "ban", "unban", "bans", "drain", "undrain",
+		"reload", "upgrade", "reopen", "stop" };
 	size_t i;
 
 	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
@@ -72,7 +76,7 @@ take_late_json(struct asked *asked)
 {
 	int i, n = 0;
 
-	if (!strcmp(asked->word[0], "kick"))
+	if (!strcmp(asked->word[0], "kick") || !strcmp(asked->word[0], "ban"))
 		return;
 	for (i = 0; i < asked->n_words; i++) {
 		if (!strcmp(asked->word[i], "--json"))

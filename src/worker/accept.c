@@ -38,8 +38,9 @@ has_quota(const struct worker *w)
 static bool
 may_accept(struct worker *w)
 {
-	return !w->stopping && !w->bus_gone && has_descriptors(w) &&
-	       has_quota(w) && uplink_room(w, CONNECT_BODY);
+	return !w->stopping && !w->bus_gone && w->has_bans &&
+	       has_descriptors(w) && has_quota(w) &&
+	       uplink_room(w, CONNECT_BODY);
 }
 
 bool
@@ -66,11 +67,13 @@ cookie_of(int fd)
 }
 
 static uint16_t
-first_flags(const struct worker *w, const struct addr *from, uint16_t kind)
+first_flags(const struct worker *w, const struct addr *from, uint16_t kind,
+	bool proxy)
 {
 	const struct arena_kind *k = &w->arena.head->kind[kind];
 
-	return (uint16_t)(SESSION_KNOWN | (from->local ? SESSION_LOCAL : 0) |
+	return (uint16_t)((proxy ? SESSION_PROXY : SESSION_KNOWN) |
+			  (from->local ? SESSION_LOCAL : 0) |
 			  (k->raw ? SESSION_RAW : 0) |
 			  (k->echo ? SESSION_ECHO : 0));
 }
@@ -83,20 +86,26 @@ accept_client(void *arg, unsigned listener, int fd,
 	struct arena *a = &w->arena;
 	struct addr addr = addr_of(from, len);
 	uint16_t kind = a->head->listener[listener].kind;
+	bool proxy = access_is_proxy(w, kind, &addr);
 	const struct session *s;
 
 	in_hand(w, HAND_ACCEPT, a->head->next_number, (uint64_t)fd);
+	if (!proxy && access_turn_away(w, kind, fd, &addr)) {
+		in_hand(w, HAND_NONE, 0, 0);
+		return;
+	}
 	tx_begin(a);
 	s = session_new(a, fd, w->env->slot);
 	FAULT(accept_record);
 	arena_set(a, &s->cookie, cookie_of(fd));
 	arena_set(a, &s->kind, kind);
-	arena_set(a, &s->flags, first_flags(w, &addr, kind));
+	arena_set(a, &s->flags, first_flags(w, &addr, kind, proxy));
 	arena_copy(a, s->address, addr.ip, sizeof addr.ip);
 	arena_set(a, &s->port, addr.port);
 	arena_set(a, &s->since_s, clock_wall_ms() / 1000);
 	arena_set(a, &s->active_s, w->now_ms / 1000);
-	uplink_connect(w, s);
+	if (!proxy)
+		uplink_connect(w, s);
 	FAULT(accept_asked);
 	tx_commit(a);
 	FAULT(accept_done);
@@ -105,8 +114,10 @@ accept_client(void *arg, unsigned listener, int fd,
 	w->page->clients++;
 	w->page->next_number = a->head->next_number;
 	count(w, accepted, 1);
-	if (io_client_add(w->io, fd, false) < 0)
+	if (io_client_add(w->io, fd, proxy) < 0)
 		client_end(w, s, SLICE_LIT("no memory"));
+	else if (proxy)
+		proxied_await(w, s);
 	FAULT(accept_added);
 }
 

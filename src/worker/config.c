@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "arena/tx.h"
 #include "base/fd.h"
+#include "base/hash.h"
 #include "log/log.h"
 #include "proto/charset.h"
 #include "worker/private.h"
@@ -47,6 +48,25 @@ config_open(struct worker *w)
 	return 0;
 }
 
+/* The same in every image: sessions of another one bear it. */
+static uint32_t
+name_hash(const struct conf_listen *l)
+{
+	static const struct hash_key key = { 0x62616e746572, 0x6c697374656e };
+	uint64_t h = hash_bytes(&key, l->name, strlen(l->name));
+
+	return (uint32_t)h ? (uint32_t)h : 1;
+}
+
+static const struct conf_listen *
+listen_of(const struct worker *w, const struct arena_kind *k)
+{
+	for (uint32_t i = 0; i < w->conf->n_listen; i++)
+		if (name_hash(&w->conf->listen[i]) == k->listen)
+			return &w->conf->listen[i];
+	return NULL;
+}
+
 void
 config_settle(struct worker *w)
 {
@@ -82,8 +102,10 @@ config_apply(struct worker *w)
 			w->conf->room[i].echo);
 	w->page->conf_generation = w->arena.head->conf_generation;
 	w->page->quota = w->arena.head->quota;
-	for (unsigned i = 0; i < ARENA_KINDS; i++)
+	for (unsigned i = 0; i < ARENA_KINDS; i++) {
 		w->kind[i].options.line_max = w->conf->limits.line_bytes;
+		w->kind[i].listen = listen_of(w, &w->arena.head->kind[i]);
+	}
 }
 
 static void
@@ -100,20 +122,21 @@ kind_open(struct worker *w, unsigned at)
 	k->protocol = a->raw ? &protocol_raw : &protocol_text;
 	k->options.charset = k->charset;
 	k->options.line_max = w->conf->limits.line_bytes;
+	k->listen = listen_of(w, a);
 }
 
 void
 config_kinds_open(struct worker *w)
 {
 	for (unsigned i = 0; i < ARENA_KINDS; i++)
-		if (w->arena.head->kind[i].used)
+		if (w->arena.head->kind[i].listen != 0)
 			kind_open(w, i);
 }
 
 static struct arena_kind
 kind_from(const struct conf_listen *l)
 {
-	struct arena_kind k = { .used = 1,
+	struct arena_kind k = { .listen = name_hash(l),
 		.raw = l->mode == CONF_MODE_RAW,
 		.flush_after_ms = l->flush_after_ms,
 		.echo = l->echo };
@@ -146,7 +169,7 @@ kind_place(const struct worker *w)
 	const struct arena_head *h = w->arena.head;
 
 	for (unsigned i = 0; i < ARENA_KINDS; i++)
-		if (!h->kind[i].used)
+		if (h->kind[i].listen == 0)
 			return i;
 	for (unsigned i = 0; i < ARENA_KINDS; i++)
 		if (!kind_in_use(w, i))

@@ -188,6 +188,7 @@ do_commit(struct worker *w, uint64_t tag, struct slice map)
 	(void)close(old);
 	config_apply(w);
 	timers_idle_all(w);
+	access_review_all(w);
 }
 
 static void
@@ -337,6 +338,20 @@ do_kick(struct worker *w, uint64_t session, struct slice reason)
 }
 
 static void
+do_address_of(struct worker *w, uint64_t tag, uint64_t session)
+{
+	const struct session *s = session_find(w, session);
+	struct ctl_address a = { 0 };
+
+	if (s != NULL && s->state < SESSION_FLUSHING) {
+		a.session = s->id;
+		a.local = s->flags & SESSION_LOCAL ? 1 : 0;
+		memcpy(a.address, s->address, sizeof a.address);
+	}
+	answer(w, CTL_ADDRESS, tag, &a, sizeof a);
+}
+
+static void
 dispatch(struct worker *w, const struct ctl_head *h, struct slice body, int *fd)
 {
 	struct slice rest = body;
@@ -395,6 +410,13 @@ dispatch(struct worker *w, const struct ctl_head *h, struct slice body, int *fd)
 	case CTL_DRAIN:
 		if (bus_get(&rest, &number, sizeof number))
 			do_drain(w, number.n == 1);
+		break;
+	case CTL_BANS:
+		access_bans(w, *fd);
+		break;
+	case CTL_ADDRESS_OF:
+		if (bus_get(&rest, &number, sizeof number))
+			do_address_of(w, h->tag, number.n);
 		break;
 	default:
 		log_error("unknown command %u from the master", h->type);

@@ -133,24 +133,6 @@ must_wait(struct chunk *k)
 	return !uplink_room(k->w, frame_room(k));
 }
 
-/* Held back input is memory too: beyond twice the budget nobody is read. */
-bool
-input_is_paused(const struct worker *w)
-{
-	uint64_t budget = w->conf->limits.output_memory;
-
-	return w->bus_full ||
-	       (budget != 0 && heap_used(&w->arena) > 2 * budget);
-}
-
-static void
-pause_fd(struct worker *w, int fd)
-{
-	if (!w->fd[fd].paused)
-		list_add(&w->paused, (uint32_t)fd);
-	w->fd[fd].paused = true;
-}
-
 /* Keep the rest until it may go on; the socket is not read meanwhile. */
 static void
 hold(struct chunk *k)
@@ -249,6 +231,27 @@ step(struct chunk *k)
 	return verb_finish(w, s, k->id);
 }
 
+/* What is behind the header waits for the registry's answer. */
+static void
+header(struct chunk *k)
+{
+	struct worker *w = k->w;
+	const struct session *s = k->s;
+	size_t n;
+
+	in_hand(w, HAND_INPUT, s->id, place(k));
+	tx_begin(&w->arena);
+	n = proxied_input(w, s, slice_of(k->line, k->c.len), k->in);
+	k->in = slice_skip(k->in, n);
+	consumed(k, n);
+	tx_commit(&w->arena);
+	client_log_all(w);
+	in_hand(w, HAND_NONE, 0, 0);
+	(void)verb_finish(w, s, k->id);
+	if (s->flags & SESSION_WAITING)
+		hold(k);
+}
+
 static void
 run(struct chunk *k)
 {
@@ -256,8 +259,13 @@ run(struct chunk *k)
 	while (k->in.len > 0 && !(k->s->flags & SESSION_HOPELESS)) {
 		if (must_wait(k)) {
 			if (!(k->s->flags & SESSION_WAITING))
-				pause_fd(k->w, session_fd(&k->w->arena, k->s));
+				input_pause(
+					k->w, session_fd(&k->w->arena, k->s));
 			hold(k);
+			return;
+		}
+		if (k->s->flags & SESSION_PROXY) {
+			header(k);
 			return;
 		}
 		if (!flood_has(k->w, k->s)) {
@@ -366,7 +374,7 @@ input_area(void *arg, int fd, size_t *ret_len)
 
 	if (s != NULL && s->state < SESSION_FLUSHING && input_is_paused(w)) {
 		io_client_read(w->io, fd, false);
-		pause_fd(w, fd);
+		input_pause(w, fd);
 		return NULL;
 	}
 	own_area(w, s);
@@ -440,7 +448,8 @@ input_resume(struct worker *w, const struct session *s)
 {
 	uint64_t id = s->id;
 
-	if (!is_open(s) || s->flags & SESSION_WAITING)
+	if ((!is_open(s) && !(s->flags & SESSION_PROXY)) ||
+		s->flags & SESSION_WAITING)
 		return;
 	if (s->held != 0) {
 		struct chunk *k = chunk_start(w, s);
@@ -449,7 +458,9 @@ input_resume(struct worker *w, const struct session *s)
 		k->in = slice_skip(heap_slice(&w->arena, s->held), s->held_at);
 		run(k);
 	}
-	if (is_idle(s, id) && s->flags & SESSION_BROKEN)
+	if (s->id == id && s->flags & SESSION_PROXY)
+		proxied_resume(w, s);
+	else if (is_idle(s, id) && s->flags & SESSION_BROKEN)
 		pull(w, s, id);
 	else if (is_idle(s, id) && !(s->flags & SESSION_EOF))
 		io_client_read(w->io, session_fd(&w->arena, s), true);
@@ -464,24 +475,4 @@ input_flush(struct worker *w, const struct session *s)
 	if (is_idle(s, id) && s->line != 0)
 		flush_line(w, s);
 	after(w, s, id);
-}
-
-/* The bus takes frames again. */
-void
-input_pause_all_over(struct worker *w)
-{
-	struct list again = w->paused;
-
-	w->paused = (struct list){ NULL, 0, 0 };
-	for (uint32_t i = 0; i < again.n; i++) {
-		int fd = (int)again.at[i];
-		const struct session *s = session_at(&w->arena, fd);
-
-		w->fd[fd].paused = false;
-		if (s != NULL && s->state >= SESSION_FLUSHING)
-			io_client_read(w->io, fd, true);
-		else if (s != NULL)
-			input_resume(w, s);
-	}
-	free(again.at);
 }

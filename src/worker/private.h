@@ -13,6 +13,7 @@
 #include "arena/record.h"
 #include "base/map.h"
 #include "base/slice.h"
+#include "bus/bans.h"
 #include "bus/ctl.h"
 #include "bus/slot.h"
 #include "bus/wire.h"
@@ -25,6 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct addr;
 struct charset;
 struct sync;
 struct timers;
@@ -43,6 +45,7 @@ struct kind {
 	const struct protocol *protocol;
 	struct proto_options options;
 	struct charset *charset;
+	const struct conf_listen *listen; /* of conf; NULL: it is gone */
 };
 
 /* Derived facts of a descriptor's session. */
@@ -93,6 +96,10 @@ struct worker {
 	bool bus_unheard; /* its frames wait for room in the other direction */
 	bool bus_gone;    /* the master is gone */
 	bool keeper_gone;
+	struct bans bans;
+	bool has_bans;      /* the master has told them */
+	uint64_t review_at; /* whether those inside may stay: the next record to
+			     * be looked at */
 	bool stopping;
 	uint64_t stop_at_ms;
 	int exit_code; /* -1: go on */
@@ -139,6 +146,35 @@ void accept_client(void *arg, unsigned listener, int fd,
 void accept_starved(void *arg, int error);
 void accept_drained(void *arg, unsigned listener);
 
+/* access.c: who may be here. */
+bool access_is_proxy(
+	const struct worker *w, uint16_t kind, const struct addr *from);
+/* What an address is to be told when it is not let in; the text is borrowed. */
+bool access_refuses(const struct worker *w, uint16_t kind, const uint8_t ip[16],
+	struct event *ret);
+/* Count such a refusal; "reason=..." for the log. */
+const char *access_reason(struct worker *w, const struct event *e);
+/* Close a new connection if its address is refused. */
+bool access_turn_away(
+	struct worker *w, uint16_t kind, int fd, const struct addr *from);
+/* CTL_BANS; fd is borrowed, -1: what there was stays. */
+void access_bans(struct worker *w, int fd);
+/* Look at everybody inside again, some per turn. */
+void access_review_all(struct worker *w);
+void access_review(struct worker *w);
+bool access_is_reviewing(const struct worker *w);
+
+/* proxied.c: who awaits a PROXY header. */
+void proxied_await(struct worker *w, const struct session *s);
+/* Inside a transaction: `in` follows what it `had`.  How much of it was taken.
+ */
+size_t proxied_input(struct worker *w, const struct session *s,
+	struct slice had, struct slice in);
+/* There is room on the bus again, or its input has ended. */
+void proxied_resume(struct worker *w, const struct session *s);
+/* It took too long. */
+void proxied_give_up(struct worker *w, const struct session *s);
+
 /* client.c: from welcome to goodbye. */
 void client_connected(
 	struct worker *w, const struct session *s, uint32_t n_joins);
@@ -181,9 +217,10 @@ void input_take_over(
 void input_flush(struct worker *w, const struct session *s);
 /* An unfinished line of such a client is taken for whole after a while. */
 void input_await_flush(struct worker *w, const struct session *s);
-void input_pause_all_over(struct worker *w);
-/* Nobody is read now: the bus, or memory, is full. */
+/* input_pause.c: nobody is read now: the bus, or memory, is full. */
 bool input_is_paused(const struct worker *w);
+void input_pause(struct worker *w, int fd);
+void input_pause_all_over(struct worker *w);
 
 /* verbs.c: requests about the connection itself. */
 void verb_request(
@@ -275,7 +312,8 @@ enum timer_kind {
 	TIMER_FLUSH,
 	TIMER_FLOOD,
 	TIMER_IDLE,
-	TIMER_CLOSE
+	TIMER_CLOSE,
+	TIMER_PROXY
 };
 struct timers *timers_new(void);
 void timers_set(struct worker *w, const struct session *s, enum timer_kind kind,

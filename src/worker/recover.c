@@ -151,7 +151,7 @@ is_heard(const struct session *s)
 {
 	if (s->state == SESSION_CLOSING)
 		return true;
-	return is_open(s) && s->held == 0 &&
+	return (is_open(s) || s->flags & SESSION_PROXY) && s->held == 0 &&
 	       !(s->flags & (SESSION_WAITING | SESSION_EOF | SESSION_BROKEN));
 }
 
@@ -199,6 +199,8 @@ adopt(struct worker *w, const struct session *s, int fd)
 		output_dirty(w, fd);
 	if (s->state >= SESSION_FLUSHING)
 		client_left(w, s);
+	if (s->flags & SESSION_PROXY)
+		proxied_await(w, s);
 }
 
 void
@@ -247,7 +249,8 @@ finish_receive(struct worker *w)
 	const struct session *s = session_find(w, h->rx_session);
 	uint64_t len = h->rx_len, done, gave;
 
-	if (s == NULL || !is_open(s))
+	/* Also behind a PROXY header, when the registry is asked. */
+	if (s == NULL || s->state >= SESSION_FLUSHING)
 		return;
 	if (len == 0 && !(s->flags & SESSION_LOCAL) &&
 		kernel_gave(s, session_fd(&w->arena, s), &gave))
@@ -263,7 +266,7 @@ resume_all(struct worker *w)
 	for (uint64_t fd = 0; fd < w->arena.head->high_fd; fd++) {
 		const struct session *s = session_at(&w->arena, (int)fd);
 
-		if (s == NULL || !is_open(s))
+		if (s == NULL || (!is_open(s) && !(s->flags & SESSION_PROXY)))
 			continue;
 		if (s->held != 0 || s->flags & (SESSION_EOF | SESSION_BROKEN))
 			input_resume(w, s);

@@ -67,6 +67,7 @@ is_ours(int fd, const char *target)
 	if (!strncmp(target, "socket:", 7))
 		return socket_option(fd, SO_TYPE) == SOCK_STREAM;
 	return !strncmp(target, "/memfd:banter-conf", 18) ||
+	       !strncmp(target, "/memfd:banter-bans", 18) ||
 	       !strcmp(target, "anon_inode:[eventpoll]") ||
 	       !strcmp(target, "anon_inode:[io_uring]") ||
 	       (target[0] == '/' && strncmp(target, "/memfd:", 7) != 0 &&

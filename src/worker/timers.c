@@ -171,6 +171,9 @@ fire(struct worker *w, const struct session *s, enum timer_kind kind)
 	case TIMER_CLOSE:
 		client_overdue(w, s);
 		break;
+	case TIMER_PROXY:
+		proxied_give_up(w, s);
+		break;
 	}
 	in_hand(w, HAND_NONE, 0, 0);
 }

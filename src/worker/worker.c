@@ -241,7 +241,8 @@ resume(struct worker *w)
 static int
 wait_ms(const struct worker *w)
 {
-	if (w->dirty.n > 0 || (w->resume && !w->bus_full))
+	if (w->dirty.n > 0 || (w->resume && !w->bus_full) ||
+		access_is_reviewing(w))
 		return 0;
 	return timers_wait_ms(w, w->listening ? BEAT_MS : FULL_BEAT_MS);
 }
@@ -281,6 +282,7 @@ turn(struct worker *w)
 	if (!w->bus_gone)
 		uplink_send(w);
 	resume(w);
+	access_review(w);
 	output_budget(w);
 	output_flush_all(w);
 	accept_review(w);

@@ -75,7 +75,7 @@ for (split /(?=^\t\{ )/m, $rows =~ s/^.*?rows\[\] = \{\n//sr) {
 	my $want = /\.restart = true/ ? 'restart' : 'reload';
 	my ($def) = /\.def = "([^"]*)"/;
 	$def = { '' => '""', '60s' => '1min' }->{$def} || $def;
-	my $plain = $item =~ s/Do (?:(\S+) )?Dc/$1 || '""'/er =~ s/\\\(dq|[{},]//gr;
+	my $plain = $item =~ s/\{\}/""/r =~ s/Do (?:(\S+) )?Dc/$1 || '""'/er =~ s/\\\(dq|[{},]//gr;
 	like($plain, qr/; \Q$def\E ?; $want\z/, "banterd.conf(5): $key: $def, $want");
 }
 

@@ -12,6 +12,7 @@
 #include "master/loop.h"
 #include "msg/session_id.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@ set_up(void)
 	(void)snprintf(path, sizeof(path), "%s/sock", dir);
 	loop = loop_new();
 	commands = commands_new(NULL);
+	banlist = banlist_new(dir);
 	cr_assert_eq(control_open(loop, path, (gid_t)-1, commands_handle,
 			     commands, &control),
 		0);
@@ -39,6 +41,7 @@ static void
 tear_down(void)
 {
 	commands_free(&commands);
+	banlist_free(&banlist);
 	control_close(&control);
 	loop_free(&loop);
 	(void)rmdir(dir);
@@ -313,6 +316,74 @@ Test(commands, kick)
 	HAS(hear(ask("kick ann")), ".4 worker 1 was told");
 }
 
+static void
+answer_address(uint64_t tag, uint64_t session, const char *ip, bool local)
+{
+	struct ctl_address a = { .session = session, .local = local };
+
+	cr_assert_eq(inet_pton(AF_INET6, ip, a.address), 1);
+	cr_assert_eq(
+		commands_address(commands, tag, slice_of(&a, sizeof a)), 0);
+}
+
+Test(commands, kick_and_ban)
+{
+	const uint64_t ann = session_id(2, 77);
+	int fd;
+
+	known_session = ann;
+	HAS(hear(ask("kick ann --ban")), ".64 how long:");
+	HAS(hear(ask("kick ann --ban 5m")), ".64 how long:");
+	HAS(hear(ask("kick ann --ban 1h a%0Ab")), ".64 the reason has to");
+	fd = ask("kick ann --ban 1h too loud");
+	turns(3);
+	cr_assert_eq(asked[0].type, CTL_ADDRESS_OF);
+	cr_assert_eq(asked[0].number, ann);
+	cr_assert_eq(commands_address(commands, asked[0].tag, SLICE_LIT("x")),
+		-EPROTO);
+	answer_address(asked[0].tag + 1, ann, "::1", false);
+	answer_address(0, ann, "::1", false);
+	cr_assert_eq(banlist_count(banlist), 0, "of other questions");
+	answer_address(asked[0].tag, ann, "2001:db8::7", false);
+	cr_assert_eq(banlist_count(banlist), 1);
+	cr_assert_eq(banlist_at(banlist, 0)->net.bits, 64);
+	cr_assert_str_eq(banlist_at(banlist, 0)->reason, "too loud");
+	known_session = 0;
+	HAS(hear(fd), ".0 closed; 2001:db8::/64 is banned until 2");
+
+	known_session = ann;
+	fd = ask("kick ann --ban 0");
+	turns(3);
+	answer_address(asked[1].tag, 0, "::1", false);
+	HAS(hear(fd), ".1 nobody has that nick any more");
+	fd = ask("kick ann --ban 0");
+	turns(3);
+	answer_address(asked[2].tag, ann, "::", true);
+	HAS(hear(fd), ".1 it came by a UNIX socket");
+	HAS(hear(ask("kick ann --ban 0")), ".4 worker 2 does not say");
+	cr_assert_eq(banlist_count(banlist), 1);
+}
+
+Test(commands, ban_unban_bans)
+{
+	HAS(hear(ask("ban")), ".64 an address or a network is missing");
+	HAS(hear(ask("ban 10.0.0.1/8")), ".64 10.0.0.1/8: has bits set");
+	HAS(hear(ask("ban 10.0.0.0/8 --for")), ".64 how long:");
+	HAS(hear(ask("ban 10.0.0.0/8")), ".0 10.0.0.0/8 is banned\n");
+	HAS(hear(ask("ban 10.0.0.0/8 --for 1h x y")), "is banned until 2");
+	HAS(hear(ask("ban 192.0.2.1")), ".0 192.0.2.1 is banned\n");
+	ban_saved = -ENOSPC;
+	HAS(hear(ask("ban ::1")), "NOT SAVED (No space left");
+	ban_saved = 0;
+	HAS(hear(ask("ban 192.0.2.2")), ".1 there are as many bans as");
+	HAS(hear(ask("bans")), "row\t10.0.0.0/8\t2");
+	HAS(hear(ask("unban 192.0.2.9")), ".1 there is no ban of 192.0.2.9\n");
+	HAS(hear(ask("unban 10.1.0.0/16")), ", but one of 10.0.0.0/8");
+	HAS(hear(ask("unban 0.0.0.0/0")), ", but one of ");
+	HAS(hear(ask("unban 192.0.2.1")), ".0 192.0.2.1 is not banned any");
+	cr_assert_eq(banlist_count(banlist), 2);
+}
+
 Test(commands, reload)
 {
 	reload_report = "limits.rate applied\nlisten text.port applied\n"
@@ -343,6 +414,7 @@ Test(commands, stop_is_answered_at_the_end)
 	turns(5);
 	cr_assert(stopping);
 	commands_free(&commands);
+	banlist_free(&banlist);
 	control_close(&control);
 	cr_assert_str_eq(hear(fd), ".0 stopped\n");
 	HAS(hear(other), ".1 the server stops");

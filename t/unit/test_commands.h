@@ -7,6 +7,7 @@
 
 #include "bus/ctl.h"
 #include "conf/conf.h"
+#include "master/banlist.h"
 #include "master/commands.h"
 #include "master/hub.h"
 #include "master/loop.h"
@@ -24,7 +25,7 @@ static struct loop *loop;
 static struct control *control;
 static struct commands *commands;
 
-static struct conf conf = { .name = "test", .max_clients = 100 };
+static struct conf conf = { .name = "test", .max_clients = 100, .bans = 3 };
 static struct slot_page page[SLOTS];
 static enum command_slot_state state[SLOTS];
 static uint64_t known_session;
@@ -37,6 +38,8 @@ static void *upgrade_arg;
 static master_reload_fn *reload_fn;
 static void *reload_arg;
 static char kick_reason[512];
+static struct banlist *banlist;
+static int ban_saved;
 
 struct asked {
 	unsigned slot, type;
@@ -55,6 +58,29 @@ master_status(const struct master *master, struct command_status *ret)
 		.n_slots = SLOTS,
 		.n_workers = SLOTS,
 		.pending = "user, run_dir" };
+}
+
+int
+master_ban(struct master *master, const struct ban *ban, int *ret_saved)
+{
+	(void)master;
+	*ret_saved = ban_saved;
+	return banlist_add(banlist, ban, conf.bans);
+}
+
+int
+master_unban(struct master *master, const struct conf_net *net, int *ret_saved)
+{
+	(void)master;
+	*ret_saved = ban_saved;
+	return banlist_del(banlist, net);
+}
+
+const struct banlist *
+master_banlist(const struct master *master)
+{
+	(void)master;
+	return banlist;
 }
 
 bool

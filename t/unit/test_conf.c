@@ -111,9 +111,9 @@ Test(conf, an_empty_file_has_all_defaults)
 	cr_expect(eq(u32, conf.n_rooms, 1));
 	cr_expect(eq(str, conf.room[0].name, "lobby"));
 	cr_expect(conf.room[0].autojoin);
-	cr_expect(eq(u32, conf.limits.n_exempt, 2));
-	cr_expect(eq(int, conf.limits.exempt[0].bits, 104));
-	cr_expect(eq(int, conf.limits.exempt[1].bits, 128));
+	cr_expect(eq(u32, conf.limits.exempt.n, 2));
+	cr_expect(eq(int, conf.limits.exempt.net[0].bits, 104));
+	cr_expect(eq(int, conf.limits.exempt.net[1].bits, 128));
 	cr_expect(eq(u32, conf.keepalive.idle_s, 60));
 	cr_expect(eq(int, conf.log.level, 3));
 	accept_text("\n \n# nothing\n");
@@ -164,7 +164,7 @@ Test(conf, lists_and_quotes)
 	cr_expect(eq(u32, conf.n_listen, 3));
 	cr_expect(eq(str, conf.listen[1].address[0], "*"));
 	cr_expect(eq(str, conf.room[0].name, "k\xc3\xb6ln"));
-	cr_expect(eq(u32, conf.limits.n_exempt, 0));
+	cr_expect(eq(u32, conf.limits.exempt.n, 0));
 	cr_expect(eq(uint, report.n_warnings, 1)); /* no autojoin */
 	cr_expect(ne(ptr,
 			  strstr(report.text, "b.conf:6: warning: no room has "

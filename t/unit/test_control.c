@@ -407,8 +407,11 @@ Test(words, bad_lines_are_refused)
 		cr_assert_eq(words_split(&w, slice_str(bad[i])), -EINVAL,
 			"\"%s\"", bad[i]);
 	cr_assert_eq(words_split(&w, slice_of("a\0b", 3)), -EINVAL);
-	cr_assert_eq(words_split(&w, SLICE_LIT("1 2 3 4 5 6 7 8")), 0);
-	cr_assert_eq(words_split(&w, SLICE_LIT("1 2 3 4 5 6 7 8 9")), -E2BIG);
+	for (i = 0; i < 2 * WORDS_MAX + 1; i++)
+		text[i] = i % 2 ? ' ' : 'a';
+	cr_assert_eq(words_split(&w, slice_of(text, 2 * WORDS_MAX - 1)), 0);
+	cr_assert_eq(
+		words_split(&w, slice_of(text, 2 * WORDS_MAX + 1)), -E2BIG);
 	memset(text, 'a', sizeof(text));
 	cr_assert_eq(words_split(&w, slice_of(text, sizeof(text))), -E2BIG);
 	cr_assert_eq(words_split(&w, slice_of(text, 512)), 0);

@@ -64,8 +64,8 @@ Test(registry, exempt_and_local_clients_count_under_no_address)
 	struct bus_connect local = { .local = 1, .raw = 1 };
 
 	conf.limits.clients_per_ip = 1;
-	conf.limits.n_exempt = 1;
-	conf.limits.exempt[0] =
+	conf.limits.exempt.n = 1;
+	conf.limits.exempt.net[0] =
 		(struct conf_net){ { [10] = 0xff, [11] = 0xff, [12] = 127 },
 			104 };
 	for (uint64_t n = 1; n < 10; n++) {

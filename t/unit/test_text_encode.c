@@ -187,6 +187,22 @@ Test(text_encode, every_refusal_has_its_own_sentence)
 	cr_assert_not_null(strstr(seen[REFUSAL_LINE_TOO_LONG], "4096"));
 }
 
+Test(text_encode, a_ban_with_and_without_a_reason)
+{
+	struct event e = event(EVENT_REFUSED, "", "", "");
+	char reason[127];
+
+	e.refusal = REFUSAL_BANNED;
+	cr_assert(slice_eq_str(encode(&e, NULL, 0),
+		"* error: your address is banned here; ask who runs this "
+		"server\n"));
+	memset(reason, 'r', sizeof reason - 1);
+	reason[sizeof reason - 1] = '\0';
+	e.text = slice_str(reason);
+	cr_assert_not_null(
+		memmem(encode(&e, NULL, 0).p, 256, reason, strlen(reason)));
+}
+
 Test(text_encode, in_no_room_at_all)
 {
 	struct event e = event(EVENT_REFUSED, "", "", "");

@@ -18,7 +18,8 @@ use Time::HiRes qw(time);
 our $DEADLINE = 20;
 my $n_markers = 0;
 
-# host, port or path; greet => 0: the server says nothing first; rcvbuf.
+# host, port or path; local: the address to come from; greet => 0: the server
+# says nothing first; rcvbuf.
 sub new
 {
 	my ($class, %o) = @_;
@@ -31,6 +32,7 @@ sub new
 		: IO::Socket::IP->new(
 			PeerHost => $self->{host}, PeerPort => $o{port},
 			Type => SOCK_STREAM,
+			$o{local} ? (LocalHost => $o{local}) : (),
 			$o{rcvbuf} ? (Sockopts => [[SOL_SOCKET, SO_RCVBUF, $o{rcvbuf}]]) : ());
 	if (!$self->{sock}) {
 		Test::More::diag("cannot connect to "
