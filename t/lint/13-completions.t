@@ -44,7 +44,8 @@ is_deeply([ complete('banterctl', '-s', '/x', 're') ],
 for my $verb (@verbs) {
 	my ($line) = $usage =~ /^\t"  $verb\b([^"]*)/m;
 	my @has = $line =~ /(--\w+)/g;
-	my @want = sort @has, $verb eq 'kick' ? () : '--json';
+	# The words of a reason are left alone.
+	my @want = sort @has, $verb =~ /^(?:kick|ban)$/ ? () : '--json';
 	is_deeply([ complete('banterctl', $verb, '-') ], \@want, "options of $verb");
 }
 
@@ -52,7 +53,7 @@ for (['banterctl', $usage], ['banterd', usage_of('src/banterd/main.c')]) {
 	my ($program, $text) = @$_;
 	my %known = map { $_ => 1 } complete($program, '-');
 	my @options = grep { !/^-FtTVh$/ } $text =~ /(?<![\w-])(--?[a-zA-Z][\w-]*)/g;
-	my @missing = grep { !$known{$_} && !/^--(?:limit|worker)$/ } @options;
+	my @missing = grep { !$known{$_} && !/^--(?:limit|worker|ban|for)$/ } @options;
 	is_deeply(\@missing, [], "options of $program");
 }
 done_testing;
