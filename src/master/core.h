@@ -149,6 +149,7 @@ struct master {
 	struct reload *reload;
 	uint64_t reloads, reloads_failed;
 	struct upgrade *upgrade;
+	bool upgrade_asked; /* by SIGUSR2, while a reload ran */
 	uint64_t upgrades, upgrades_failed;
 	unsigned n_slots;  /* most that there ever were: see resize.h */
 	unsigned n_wanted; /* as configured; the others drain */

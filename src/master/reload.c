@@ -119,6 +119,15 @@ on_restart(void *arg)
 	begin(arg);
 }
 
+static void
+upgrade_if_asked(struct master *m)
+{
+	if (!m->upgrade_asked)
+		return;
+	m->upgrade_asked = false;
+	master_upgrade(m, NULL, NULL);
+}
+
 /* The answers may ask for another one: that is `next`. */
 static void
 finish(struct reload *r, int rc, struct slice report)
@@ -131,8 +140,12 @@ finish(struct reload *r, int rc, struct slice report)
 		status_notify(m, "READY=1",
 			rc == 0 ? NULL : "the latest reload failed");
 	answer(&r->now, rc, report);
-	if (!r->again || m->stop != STOP_NO)
+	if (m->stop != STOP_NO)
 		return;
+	if (!r->again) {
+		upgrade_if_asked(m);
+		return;
+	}
 	r->again = false;
 	r->now = r->next;
 	r->next = NULL;
