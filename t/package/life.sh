@@ -5,6 +5,8 @@
 #
 # SPDX-License-Identifier: MIT
 set -u
+# A client that is gone is a finding, not the end.
+trap '' PIPE
 dir=/tmp/life
 conf_d=/etc/banter/conf.d
 drop_in=/run/systemd/system/banterd.service.d
@@ -119,6 +121,20 @@ says 'STATUS tells of it' 'configuration 2' "$(show StatusText)"
 says 'the room is there' attic "$(banterctl rooms)"
 both_talk reloaded
 
+step "open to the network, as the README has it"
+cat >$conf_d/open.conf <<END
+listen text {
+    address = {"*"}
+}
+END
+tell systemctl reload banterd
+is 'systemctl reload' "$rc" 0
+is 'it listens, for everybody' "$(ss -Hltn 'sport = 7788' |
+	awk '{ print $4 }' | sort -u | tr '\n' ' ')" '0.0.0.0:7788 [::]:7788 '
+both_talk opened
+rm $conf_d/open.conf
+systemctl reload banterd
+
 step "a bad reload"
 printf '\nwrokers = 2\n' >$conf_d/20-bad.conf
 tell systemctl reload banterd
@@ -181,6 +197,12 @@ mv "$dir/banterd" /usr/sbin/banterd
 tell banterctl upgrade
 is 'banterctl upgrade, of the same version' "$rc" 0
 both_talk 'upgraded again'
+
+step "kill -9 of the master"
+was=$(show MainPID)
+kill -9 "$was"
+wait_until replaced
+ok $? 'another one has taken its place'
 
 step "the log in a file, rotated"
 cat >$conf_d/30-log.conf <<END
