@@ -8,6 +8,7 @@
 
 #include "net/addr.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -16,6 +17,9 @@ struct listen_options {
 	int backlog;
 	unsigned keepalive_idle_s, keepalive_interval_s, keepalive_count;
 	unsigned user_timeout_ms; /* TCP_USER_TIMEOUT */
+	/* A claim: we have the port already, at an address that this one covers
+	 * or that covers it.  Nobody else can be told from us then. */
+	bool beside;
 };
 
 /* One address ready to bind. */
