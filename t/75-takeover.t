@@ -350,6 +350,27 @@ subtest 'one that is slowed down' => sub {
 	$d->stop_ok;
 };
 
+subtest 'one that connects to a worker with nothing to do' => sub {
+	my $d = Banter->start(workers => 1, env => { BANTER_TEST_NO_THROTTLE => 1 });
+	$d->expect_log(qr/worker 1 .*SIGKILL/);
+	my @took;
+	for (1 .. 30) {
+		my $worker = $d->workers->{1};
+		kill 'KILL', $worker;
+		my $start = time;
+		my $c = $d->client or last;
+		push @took, time - $start;
+		$c->close;
+		Banter::Slots::wait_successor($d, 1, $worker);
+		wait_until { ($d->status('clients') // 1) == 0 };
+	}
+	# A busy machine may delay some of them.
+	my $late = grep { $_ > 0.08 } @took;
+	is(scalar @took, 30, 'it is greeted each time');
+	cmp_ok($late, '<', 5, '... and at once') or diag join ' ', map { sprintf '%.3f', $_ } @took;
+	$d->stop_ok;
+};
+
 subtest 'forty deaths under load' => sub {
 	my $d = Banter->start(workers => 3, limits => { rate => 0 },
 		room => { lobby => { autojoin => 'false' } },

@@ -85,6 +85,7 @@ struct slot {
 	uint64_t deaths_by[SLOT_DEATHS];
 	uint64_t violation_ms; /* of the latest one; 0: never */
 	bool giving_up;        /* keeper and arena go with the worker */
+	uint64_t poisoned;     /* generation that has named a frame */
 	uint64_t since_ms;     /* wall clock: this worker's start */
 	bool failed_first; /* died before READY in this start of the daemon */
 	struct backoff backoff;

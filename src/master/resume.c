@@ -105,6 +105,7 @@ master_rehearse(
 	free(bytes);
 	if (rc == 0 && parses(m, &why)) {
 		FAULT(upgrade_rehearsed);
+		(void)fprintf(stderr, "%s\n", UPGRADE_REHEARSED);
 		return MASTER_EXIT_OK;
 	}
 	(void)fprintf(stderr, "%s\n", mem);

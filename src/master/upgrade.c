@@ -194,33 +194,45 @@ describe_end(const struct upgrade *u, int status, char *text, size_t cap)
 		name = sigabbrev_np(WTERMSIG(status));
 		(void)snprintf(
 			text, cap, "was killed by SIG%s", name ? name : "?");
-	} else {
+	} else if (WEXITSTATUS(status) != 0) {
 		(void)snprintf(
 			text, cap, "exited with code %d", WEXITSTATUS(status));
+	} else {
+		(void)snprintf(text, cap,
+			"did not say that it can go on: is it banterd?");
 	}
 }
 
-/* The first line that it said, without its newline. */
-static void
-read_line(const struct upgrade *u, char *text, size_t cap)
+/* Any program may exit with 0; only one that has restored the state says so.
+ * *text is its first line, without the newline. */
+static bool
+said_so(const struct upgrade *u, char *text, size_t cap)
 {
-	ssize_t n = read(u->helper_out, text, cap - 1);
+	static char all[65536]; /* as much as a pipe holds */
+	static const char word[] = UPGRADE_REHEARSED "\n";
+	const size_t word_len = sizeof word - 1;
+	ssize_t n = read(u->helper_out, all, sizeof all - 1);
+	size_t len = n > 0 ? (size_t)n : 0;
+	bool yes = len >= word_len &&
+		   memcmp(all + len - word_len, word, word_len) == 0;
 
-	text[n > 0 ? n : 0] = '\0';
-	text[strcspn(text, "\n")] = '\0';
+	all[len] = '\0';
+	(void)snprintf(text, cap, "%.*s", (int)strcspn(all, "\n"), all);
+	return yes;
 }
 
 static void
 rehearsed(struct upgrade *u, int status)
 {
 	char said[256], how[64], why[400];
+	bool good = said_so(u, said, sizeof said) && !u->helper_late &&
+		    WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
-	read_line(u, said, sizeof said);
 	u->helper = 0;
 	end_helper(u);
 	if (u->m->stop != STOP_NO)
 		return;
-	if (!u->helper_late && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+	if (good) {
 		/* At the end of the turn: nothing is half read. */
 		loop_timer_set(
 			u->m->loop, &u->timer, clock_mono_ms(), become, u);

@@ -15,6 +15,9 @@
 #define UPGRADE_REHEARSE_MS 5000
 #define UPGRADE_STEP_MS     2000 /* parking; from there to READY */
 
+/* The last line of a rehearsal that went well. */
+#define UPGRADE_REHEARSED "rehearsed"
+
 struct upgrade *upgrade_new(struct master *m);
 void upgrade_free(struct upgrade **upgrade);
 

@@ -246,6 +246,7 @@ swap(struct upgrade *u)
 	s->worker_pidfd = u->worker_pidfd;
 	u->worker_pidfd = -1;
 	s->arena_version = u->m->options.arena_version;
+	s->resync_tag = u->m->conf_generation;
 	s->since_ms = clock_wall_ms();
 	s->alive_ms = clock_mono_ms();
 	s->killed = s->stopped = s->late = false;

@@ -67,8 +67,8 @@ ask_queue(int fd, unsigned long which, uint64_t *ret)
 
 /* Bytes that write calls have handed to the kernel.  Not by tcpi_bytes_sent: a
  * segment that the local queue drops is counted there and stays unsent, so that
- * it is counted again (Linux 6.18).  An acknowledgement that comes between the
- * two looks shows in the third. */
+ * it is counted again (Linux 6.1, 6.18).  An acknowledgement that comes between
+ * the two looks shows in the third. */
 static bool
 kernel_took(int fd, uint64_t *ret)
 {

@@ -363,6 +363,10 @@ serve(struct worker *w)
 	}
 	blame_served(w);
 	FAULT(start_served);
+	/* Before the first wait: with nothing else to do it would be over only
+	 * after FULL_BEAT_MS, and connections that the dead worker has left in
+	 * its queue would wait so long. */
+	accept_review(w);
 	while (w->exit_code < 0) {
 		turn(w);
 		if (w->stopping && all_left(w))
@@ -401,7 +405,8 @@ worker_run(struct slot_env *env, uint64_t generation, int keeper_pidfd)
 	if (rc >= 0)
 		return rc;
 	rc = open_all(&w);
-	if (rc == -EPROTO || rc == -ECANCELED) {
+	/* Before GO the image before can still go on with the clients. */
+	if ((rc == -EPROTO || rc == -ECANCELED) && !env->waits_for_go) {
 		recover_give_up(&w);
 		return SLOT_EXIT_GIVEN_UP;
 	}

@@ -37,22 +37,29 @@ my $d;
 	$d = Banter->start(workers => $workers, env => { BANTER_TEST_NO_THROTTLE => 1 },
 		limits => { rate => 0, clients_per_ip => 0, output_bytes => '16M' },
 		listen => { text => {}, raw => { mode => 'raw', room => 'den' } },
-		room => { lobby => { autojoin => 'true' } });
+		room => { lobby => { autojoin => 'false' } });
 }
-$d->expect_log(qr/upgrade|rehears/i, qr/was killed by SIGKILL/);
+$d->expect_log(qr/upgrade|rehears/i, qr/no room has autojoin/, qr/was killed by SIGKILL/);
 my $master = $d->master_pid;
 
 # Each kind of thing that a record has.
-my $ann = $d->client;
-$ann->send("/nick ann\n/join den\n/topic all sorts\n");
+sub in_den
+{
+	my $c = $d->client(room => '-', @_);
+	$c->send("/join den\n");
+	$c->expect(qr/^\* In den/) or die 'not in den';
+	return $c;
+}
+my $ann = in_den();
+$ann->send("/nick ann\n/topic all sorts\n");
 $ann->expect(qr/topic/i);
 $ann->{nick} = 'ann';
-my $half = $d->client;
+my $half = in_den();
 $half->send('half of a ');
-my $slow = $d->client(rcvbuf => 4096);
+my $slow = in_den(rcvbuf => 4096);
 my $raw = $d->client(listener => 'raw', greet => 0);
-my $talker = $d->client;
-$talker->send(('s' x 1000 . "\n") x 3000) or die 'send';
+my $talker = in_den();
+$talker->send(join '', ('s' x 1000 . "\n") x 3000) or die 'send';
 $talker->sync;
 my $load = $d->load_steady($clients, '-r', 10, '-P', 20, '--rate', 5, '-s', 100, '-t', 60);
 

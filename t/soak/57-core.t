@@ -28,8 +28,9 @@ $d->expect_log(qr/was killed by SIG/);
 # One reads nothing, so that all of it waits for it.
 my $slow = $d->client(rcvbuf => 4096);
 my $talker = $d->client;
+my $hundred = join '', ('y' x 990 . "\n") x 100;
 for (1 .. $lines / 100) {
-	$talker->send(('y' x 990 . "\n") x 100) or die 'send';
+	$talker->send($hundred) or die 'send';
 }
 $talker->sync;
 cmp_ok($d->metric('worker_pending'), '>', 50_000_000, 'the arena is full');

@@ -218,15 +218,4 @@ Test(fault, counts_in_a_file_survive)
 	(void)setenv("BANTER_FAULT_COUNTS", "/nowhere/at/all", 1);
 	cr_assert_str_eq(fault_init(), "BANTER_FAULT_COUNTS");
 }
-#else
-Test(fault, is_nothing)
-{
-	(void)setenv("BANTER_FAULT", "link_send:EIO:1+", 1);
-	cr_assert_null(fault_init());
-	fault_role("worker", 1);
-	FAULT(io_received);
-	cr_assert_eq(FAULT_ERR(link_send), 0);
-	cr_assert_eq(FAULT_CALL(io_recv, 5), 5);
-	cr_assert_eq(FAULT_SHORT(io_send_length, 9), 9);
-}
 #endif

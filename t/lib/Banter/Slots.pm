@@ -68,23 +68,27 @@ sub wait_all
 sub kill_worker
 {
 	my ($b, $slot, $signal) = @_;
-	my $pid = (rows($b)->{$slot} || {})->{worker};
+	my $was = rows($b)->{$slot} || {};
+	my $pid = $was->{worker};
 	if (!$pid) {
 		Test::More::diag("slot $slot has no worker");
 		return undef;
 	}
 	my $start = time;
 	kill $signal || 'KILL', $pid;
-	return wait_successor($b, $slot, $pid) ? time - $start : undef;
+	return wait_successor($b, $slot, $pid, $was->{state} eq 'draining')
+		? time - $start : undef;
 }
 
+# A slot that was draining may also have gone, with its last client.
 sub wait_successor
 {
-	my ($b, $slot, $pid) = @_;
+	my ($b, $slot, $pid, $may_go) = @_;
 	my $row;
 	wait_until {
-		$row = rows($b)->{$slot};
-		serves($row) && $row->{worker} != $pid;
+		my $rows = rows($b);
+		$row = $rows->{$slot};
+		$may_go && %$rows && !$row || serves($row) && $row->{worker} != $pid;
 	} 30 and return 1;
 	Test::More::diag("slot $slot has no new worker after $pid: "
 		. join ' ', map { "$_=" . ($row->{$_} // '') } sort keys %{ $row || {} });
