@@ -187,6 +187,8 @@ void stop_step(struct master *m);
 /* status.c: tell the service manager: the state ("READY=1", or "") and a line
  * for people, with `note` at its end unless it is NULL. */
 void status_notify(struct master *m, const char *state, const char *note);
+/* A reload is over, and why it was refused: the first line is told. */
+void status_notify_refused(struct master *m, struct slice why);
 
 /* share.c: quotas, as quota.h decides. */
 void share_start(struct master *m);

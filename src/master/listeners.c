@@ -5,6 +5,7 @@
 #include "base/must.h"
 #include "base/xalloc.h"
 #include "log/log.h"
+#include "net/addr.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -110,6 +111,23 @@ add_sockets(const struct listeners *ls, struct address *a, unsigned n,
 	return 0;
 }
 
+/* "*" instead of an address, or the other way round: the kernel lets nobody
+ * have one port of both who does not share it with himself. */
+static bool
+has_port(const struct listeners *ls, const struct listen_address *want)
+{
+	uint16_t port = addr_of(&want->ss, want->len).port;
+
+	for (unsigned i = 0; i < ls->n && port != 0; i++) {
+		const struct listen_address *has = &ls->at[i]->bound;
+
+		if (has->ss.ss_family == want->ss.ss_family &&
+			addr_of(&has->ss, has->len).port == port)
+			return true;
+	}
+	return false;
+}
+
 /* The claim is the socket of slot 1: listen_steer() counts in this order. */
 static int
 open_sockets(
@@ -118,6 +136,7 @@ open_sockets(
 	struct listen_options o;
 	int fd = listeners_options(conf, a->next_listen, &o);
 
+	o.beside = has_port(ls, &a->bound);
 	if (fd == 0)
 		fd = listen_claim(&a->bound, &o);
 	if (fd < 0)

@@ -136,9 +136,10 @@ finish(struct reload *r, int rc, struct slice report)
 
 	drop(r);
 	*(rc == 0 ? &m->reloads : &m->reloads_failed) += 1;
-	if (m->stop == STOP_NO)
-		status_notify(m, "READY=1",
-			rc == 0 ? NULL : "the latest reload failed");
+	if (m->stop == STOP_NO && rc == 0)
+		status_notify(m, "READY=1", NULL);
+	else if (m->stop == STOP_NO)
+		status_notify_refused(m, report);
 	answer(&r->now, rc, report);
 	if (m->stop != STOP_NO)
 		return;

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static unsigned
@@ -141,12 +142,34 @@ master_stop(struct master *m)
 	stop_graceful(m);
 }
 
+/* A message that is too long is not sent, and then nobody is told that the
+ * reload is over: what may be long is left out. */
+#define NOTE_MAX    512
+#define PENDING_MAX 320
+
 void
 status_notify(struct master *m, const char *state, const char *note)
 {
+	const char *pending = strlen(m->pending) <= PENDING_MAX
+				      ? m->pending
+				      : "see banterctl status";
+
 	(void)notify_send("%s%sSTATUS=%u workers, %" PRIu32
 			  " clients, configuration %" PRIu64 "%s%s%s%s\n",
 		state, *state ? "\n" : "", m->n_wanted, hub_clients(m->hub, 0),
-		m->conf_generation, *m->pending ? "; pending restart: " : "",
-		m->pending, note ? "; " : "", note ? note : "");
+		m->conf_generation, *pending ? "; pending restart: " : "",
+		pending, note ? "; " : "", note ? note : "");
+}
+
+void
+status_notify_refused(struct master *m, struct slice why)
+{
+	const char *end = memchr(why.p, '\n', why.len);
+	int len = end ? (int)(end - why.p) : (int)why.len;
+	char note[NOTE_MAX];
+
+	if (snprintf(note, sizeof note, "the latest reload failed: %.*s", len,
+		    why.p) >= NOTE_MAX)
+		(void)snprintf(note, sizeof note, "the latest reload failed");
+	status_notify(m, "READY=1", note);
 }

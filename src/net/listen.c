@@ -231,8 +231,15 @@ claim_tcp(struct listen_address *a, const struct listen_options *o)
 
 	if (fd < 0)
 		return fd;
-	make_group(fd);
-	rc = bind_and_listen(fd, a, o->backlog);
+	/* The kernel shares a port with no socket that has a group already
+	 * (inet_bind_conflict()); listen() makes one of SO_REUSEPORT. */
+	rc = 0;
+	if (o->beside)
+		rc = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	else
+		make_group(fd);
+	if (rc == 0)
+		rc = bind_and_listen(fd, a, o->backlog);
 	if (rc == 0)
 		rc = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (rc == 0)

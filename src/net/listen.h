@@ -8,6 +8,7 @@
 
 #include "net/addr.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -18,6 +19,9 @@ struct listen_options {
 	unsigned user_timeout_ms; /* TCP_USER_TIMEOUT */
 	unsigned mode;            /* of a UNIX socket's file; 0: 0666 */
 	gid_t gid; /* of that; (gid_t)-1: what the folder gives it */
+	/* A claim: we have the port already, at an address that this one covers
+	 * or that covers it.  Nobody else can be told from us then. */
+	bool beside;
 };
 
 /* One address ready to bind. */

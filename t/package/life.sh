@@ -262,6 +262,10 @@ systemctl daemon-reload
 tell systemctl restart banterd
 is 'it runs' "$(systemctl is-active banterd)" active
 is 'the control socket' "$(stat -c '%G %a' /run/banter/control.sock)" 'staff 660'
+tell setpriv --reuid=nobody --regid=staff --clear-groups banterctl rooms
+is 'who is in the group may use it' "$rc" 0
+tell setpriv --reuid=nobody --regid=nogroup --clear-groups banterctl rooms
+is 'who is not may not' "$rc" 77
 tell banterctl upgrade
 is 'banterctl upgrade' "$rc" 0
 tell banterctl upgrade
