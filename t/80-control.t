@@ -152,12 +152,40 @@ is_deeply([ $b->log_surprises ], [], 'nothing odd in the log');
 
 # control_group
 SKIP: {
-	skip 'only root gives groups away', 3 unless $> == 0;
+	skip 'only root gives groups away', 16 unless $> == 0;
 	my ($group) = grep { defined getgrnam($_) } qw(adm users daemon);
 	my $b = Banter->start(workers => 1, set => { control_group => $group });
 	my @st = stat $b->control_socket;
 	is($st[2] & 07777, 0660, 'control_group: mode 0660');
 	is($st[5], scalar getgrnam($group), '... of that group');
+	is($b->ctl_run('status')->{code}, 0, 'root may use it');
+	my ($nobody, $gid) = (65534, $st[5]);
+	for (["a stranger", "--regid=65534 --clear-groups", 77],
+		["a member of the group", "--regid=$gid --clear-groups", 0],
+		["one whose second group it is", "--regid=65534 --groups=$gid", 0]) {
+		my ($who, $groups, $code) = @$_;
+		my @as = ('setpriv', "--reuid=$nobody", split ' ', $groups);
+		my $r = Banter::Ctl::run(undef, @as, Banter::banterctl(), '-s',
+			$b->control_socket, 'status');
+		is($r->{code}, $code, "$who: exit $code") or diag $r->{err};
+		next unless $code;
+		like($r->{err}, qr/Permission denied/, '... and is told why');
+		is($r->{out}, '', '... and sees nothing');
+	}
+	my $r = Banter::Ctl::run(undef, 'setpriv', "--reuid=$nobody", "--regid=$gid",
+		'--clear-groups', Banter::banterctl(), '-s', $b->control_socket, 'ban', '192.0.2.7');
+	is($r->{code}, 0, 'a member may do everything');
+	$b->log_like(qr/control: ban 192\.0\.2\.7, asked for by pid \d+ of uid $nobody/,
+		'... and the log says who it was');
+	my ($ban) = Banter::table($b->ctl('bans'), 'network');
+	is($ban->{by}, "uid $nobody", '... as does the list');
+	my $mode = sub { (stat $b->control_socket)[2] & 07777 };
+	$b->stop_ok;
+	$b = Banter->start(workers => 1);
+	is($mode->(), 0600, 'without it: mode 0600');
+	$r = Banter::Ctl::run(undef, 'setpriv', "--reuid=$nobody", "--regid=$gid",
+		'--clear-groups', Banter::banterctl(), '-s', $b->control_socket, 'status');
+	is($r->{code}, 77, '... and nobody else may');
 	$b->stop_ok;
 }
 done_testing;
