@@ -37,9 +37,11 @@ bool upgrade_reaped(struct master *m, pid_t pid, int status);
 struct control_request *upgrade_asker(const struct master *m);
 
 /* For state.c: what the next image needs of an upgrade that is under way, and
- * the other way round. */
+ * the other way round: first of all, for the way back, and when all else is
+ * there the control socket with whoever has asked for it. */
 void upgrade_save(struct master *m, struct keep *k);
-bool upgrade_restore(struct master *m, struct kept *control, struct kept *own);
+bool upgrade_restore(struct master *m, struct kept *k);
+bool upgrade_restore_control(struct master *m, struct kept *k);
 
 /* In the new image, with the loop running soon: the slots.  go_back: this is
  * the image from before, and the newer one could not go on. */

@@ -210,15 +210,13 @@ upgrade_exec(struct master *m, int image)
 void
 upgrade_exec_back(struct master *m, const int *memory)
 {
-	int image = m->upgrade->old_image;
-	/* This image has closed none of what it was left, and its own is
-	 * closed: all goes down again. */
-	int max = (int)sysconf(_SC_OPEN_MAX);
 	char **argv = next_argv(m->options.argv, "--go-back", *memory);
 
-	for (int fd = STDERR_FILENO + 1; fd < max && fd < 4096; fd++)
-		(void)fd_set_cloexec(fd, false);
+	/* This image has closed none of what it was left, and what it has
+	 * opened itself the exec closes. */
+	keep_open(&m->left, true);
+	(void)fd_set_cloexec(*memory, false);
 	privileges_keep(true);
-	(void)exec_fd(image, argv);
+	(void)exec_fd(m->upgrade->old_image, argv);
 	argv_free(argv);
 }
