@@ -8,6 +8,7 @@
 #include "base/xalloc.h"
 #include "bus/ctl.h"
 #include "bus/wire.h"
+#include "keeper/keeper.h"
 #include "log/log.h"
 #include "master/control.h"
 #include "master/hub.h"
@@ -120,7 +121,8 @@ save_head(struct keep *k)
 		.oldest = STATE_OLDEST,
 		.bus = BUS_VERSION,
 		.ctl = CTL_VERSION,
-		.slot = SLOT_VERSION };
+		.slot = SLOT_VERSION,
+		.keeper = KEEPER_VERSION };
 
 	(void)snprintf(h.product, sizeof h.product, "%s", BANTER_VERSION);
 	pack_bytes(&k->pack, &h, sizeof h);
@@ -179,7 +181,7 @@ check_head(struct slice bytes, struct buf *why)
 			"(version %u): restart the server",
 			BANTER_VERSION, h.product, h.version);
 	else if (h.bus != BUS_VERSION || h.ctl != CTL_VERSION ||
-		 h.slot > SLOT_VERSION)
+		 h.keeper != KEEPER_VERSION || h.slot > SLOT_VERSION)
 		buf_printf(why,
 			"%s cannot talk to the workers of the running %s: "
 			"restart the server",
