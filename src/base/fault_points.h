@@ -54,6 +54,7 @@ X(upgrade_parked, MASTER, POINT, "master/upgrade_slots.c", "a worker has parked,
 X(upgrade_execed, MASTER, POINT, "master/upgrade_slots.c", "another image's keeper is there, not yet asked for a worker") \
 X(upgrade_gone, MASTER, POINT, "master/upgrade_slots.c", "GO was sent, the new worker is not yet the slot's") \
 X(image_cloned, KEEPER, POINT, "keeper/image.c", "the clone that is to become another image") \
+X(image_report, KEEPER, CALL, "keeper/image.c", "send() of its pid to the master") \
 X(image_said, KEEPER, POINT, "keeper/image.c", "it has told the master, and not executed") \
 X(image_exec, KEEPER, CALL, "keeper/image.c", "execveat() of the next image's keeper") \
 X(image_resumed, KEEPER, POINT, "keeper/keeper.c", "another image's keeper, its line not yet read") \
