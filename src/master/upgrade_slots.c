@@ -184,6 +184,25 @@ upgrade_slot_parked(struct slot *s, bool was_parked)
 	return true;
 }
 
+void
+upgrade_slot_drained(struct slot *s)
+{
+	struct upgrade *u = s->m->upgrade;
+
+	if (!u || u->slot != s)
+		return;
+	upgrade_leave_slot(u);
+	arm(u, 0, next_slot);
+}
+
+bool
+upgrade_slot_is_parked(const struct slot *s)
+{
+	const struct upgrade *u = s->m->upgrade;
+
+	return u && u->slot == s && u->step > STEP_PARKING;
+}
+
 bool
 upgrade_slot_said(struct slot *s, const struct keeper_message *k)
 {
@@ -193,7 +212,7 @@ upgrade_slot_said(struct slot *s, const struct keeper_message *k)
 	siginfo_t info;
 	int rc;
 
-	if (!u || u->slot != s)
+	if (!u || u->slot != s || u->step < STEP_EXECING)
 		return false;
 	if (k->type == KEEPER_REFUSED) {
 		upgrade_undo(u, "its keeper refuses: %s", strerror(k->status));
@@ -258,7 +277,7 @@ upgrade_slot_ready(struct slot *s)
 	struct upgrade *u = s->m->upgrade;
 	int rc;
 
-	if (!u || u->slot != s || u->step == STEP_NONE)
+	if (!u || u->slot != s || u->step < STEP_EXECING)
 		return false;
 	if (u->step != STEP_STARTING)
 		return true; /* it is being killed */
