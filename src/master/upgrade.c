@@ -126,6 +126,18 @@ upgrade_cancel(struct master *m)
 	upgrade_end(u, -ESHUTDOWN, "the server stops");
 }
 
+void
+upgrade_undo_stopping(struct master *m)
+{
+	struct upgrade *u = m->upgrade;
+
+	if (!u || !u->slot)
+		upgrade_cancel(m);
+	else if (u->step > STEP_PARKING)
+		upgrade_undo(u, "the server stops");
+	/* Else it may still park, and is told then. */
+}
+
 /* All slots must be well: one that cannot be parked would end it half way. */
 static bool
 may_begin(const struct master *m, struct buf *why)

@@ -27,8 +27,10 @@ bool upgrade_is_busy(const struct master *m);
 /* A reload was asked for meanwhile, and follows. */
 void upgrade_reload_later(struct master *m);
 
-/* The master stops: it ends here. */
+/* The master stops.  It ends here; or, the other one, a slot that is between
+ * two workers goes back first: its clients have to be told. */
 void upgrade_cancel(struct master *m);
+void upgrade_undo_stopping(struct master *m);
 
 /* A child was reaped.  True: it was one of ours. */
 bool upgrade_reaped(struct master *m, pid_t pid, int status);

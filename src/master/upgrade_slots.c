@@ -168,6 +168,12 @@ upgrade_slot_parked(struct slot *s, bool was_parked)
 
 	if (!u || u->slot != s || u->step != STEP_PARKING)
 		return false;
+	if (was_parked && s->keeper != 0 && u->m->stop != STOP_NO) {
+		/* Its clients are to be told. */
+		upgrade_start_again(s);
+		upgrade_give_in(u);
+		return true;
+	}
 	if (!was_parked || s->keeper == 0) {
 		(void)snprintf(u->why, sizeof u->why,
 			"the worker died instead of parking");
@@ -325,8 +331,7 @@ upgrade_slot_orphaned(struct slot *s)
 	/* The new pair has a table of its own: it can still go on, but there
 	 * is nothing to go back to. */
 	u->old_keeper_gone = true;
-	if (u->step == STEP_EXECING)
-		upgrade_undo(u, "its keeper has died");
+	s->keeper = 0;
 	return true;
 }
 
