@@ -55,7 +55,9 @@ resume_conf_anew(struct master *m, bool rehearse, struct buf *why)
 		m->conf = m->boot = conf_map(fd);
 		m->conf_generation = ++m->last_tag;
 		m->conf_anew = true;
-		m->pending[0] = '\0';
+		/* Only a reload applies what it says of slots, addresses and
+		 * the log. */
+		upgrade_reload_later(m);
 		if (m->conf)
 			return true;
 	}

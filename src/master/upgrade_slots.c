@@ -379,6 +379,7 @@ next_slot(void *arg)
 		u->next++;
 	if (u->next == m->n_slots) {
 		log_notice("upgraded: all workers are %s", BANTER_VERSION);
+		m->conf_anew = false;
 		upgrade_end(u, 0, NULL);
 		return;
 	}
