@@ -59,12 +59,8 @@ map_page(struct slot *s)
 	void *p;
 
 	p = mmap(NULL, sizeof *s->page, PROT_READ, MAP_SHARED, s->page_fd, 0);
-	if (p == MAP_FAILED) {
-		int rc = -errno;
-
-		fd_close(&s->page_fd);
-		return rc;
-	}
+	if (p == MAP_FAILED)
+		return -errno;
 	s->page = p;
 	return 0;
 }
@@ -81,7 +77,11 @@ slot_init(struct slot *s, struct master *m, unsigned number)
 	if (s->page_fd < 0)
 		return s->page_fd;
 	rc = seal_page(s->page_fd);
-	return rc < 0 ? rc : map_page(s);
+	if (rc == 0)
+		rc = map_page(s);
+	if (rc < 0)
+		fd_close(&s->page_fd);
+	return rc;
 }
 
 void

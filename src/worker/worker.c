@@ -30,8 +30,10 @@
 
 #define BEAT_MS      1000 /* the longest turn of an idle worker */
 #define FULL_BEAT_MS 100  /* the same while clients may wait for a place */
-#define GO_MS        4000 /* for the master to decide about an orphan */
-#define ORPHAN_MS    2000 /* for goodbyes when the master is gone */
+#define GO_MS                                                                 \
+ 1500                  /* for the master to decide about an orphan: less than \
+			* it waits for us */
+#define ORPHAN_MS 2000 /* for goodbyes when the master is gone */
 
 void
 list_add(struct list *l, uint32_t v)
