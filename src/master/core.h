@@ -12,6 +12,7 @@
 #include "conf/conf.h"
 #include "master/backoff.h"
 #include "master/commands.h"
+#include "master/keep.h"
 #include "master/listeners.h"
 #include "master/loop.h"
 #include "master/master.h"
@@ -148,6 +149,9 @@ struct master {
 	uint64_t reloads, reloads_failed;
 	struct upgrade *upgrade;
 	bool upgrade_asked; /* by SIGUSR2, while a reload ran */
+	/* While this image may still give the place back to the one before:
+	 * what that has left open, and what of it is then closed. */
+	struct keep left, unused;
 	uint64_t upgrades, upgrades_failed;
 	unsigned n_slots;  /* most that there ever were: see resize.h */
 	unsigned n_wanted; /* as configured; the others drain */

@@ -223,6 +223,7 @@ change_conf(struct reload *r)
 	m->conf_fd = r->conf_fd;
 	r->conf_fd = -1;
 	m->conf_generation = r->tag;
+	m->conf_anew = false; /* who is there has read it */
 	hub_reconfigure(m->hub, m->conf);
 	log_set_level((enum log_level)m->conf->log.level);
 	if (old != m->boot)
