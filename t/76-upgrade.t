@@ -338,6 +338,7 @@ sub goes_back
 	my @c = map { $b->client } 1 .. 6;
 	$_->sync for @c;
 	my $pid = $b->master_pid;
+	my $fds = n_fds($pid);
 	install($built, \&newer);
 	my $r = $b->ctl_run('upgrade');
 	is($r->{code}, 1, "$rule: the upgrade fails");
@@ -347,6 +348,8 @@ sub goes_back
 	is(scalar(grep { $_->sync } @c), 6, '... and every client') or diag $b->log_text;
 	ok((wait_until { 2 == grep { $_->{state} eq 'ready' } $b->rows('status') }), '... every slot is ready');
 	is($b->metric('worker_deaths'), 0, '... and nobody is said to have died');
+	ok((wait_until { n_fds($pid) == $fds }), '... nothing leaks')
+		or diag $fds, ' -> ', join "\n", Banter::Proc::fd_targets($pid);
 	upgraded($b, '... the next try succeeds');
 	is(scalar(grep { $_->sync } @c), 6, '... with every client');
 	$b->stop_ok;
