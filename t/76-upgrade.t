@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use File::Temp ();
+use POSIX ();
 use Test::More;
 use Banter;
 use Banter::Fault;
@@ -226,6 +227,9 @@ SKIP: {
 		[ 'upgrade_rehearsed:kill:1', qr/rehearsal of .*killed by SIG/, 0 ],
 		[ 'upgrade_exec:EACCES:1', qr/cannot be executed: Permission/, 0 ],
 		[ 'upgrade_restored:EIO:1', qr/could not go on/, 0 ],
+		[ 'upgrade_hub:EIO:1', qr/could not go on/, 0 ],
+		[ 'upgrade_map:EINVAL:1,upgrade_restored:EIO:1', qr/could not go on/, 0 ],
+		[ 'image_report:EAGAIN:1,image_exec:ENOMEM:1', qr/worker 1 went back.*exited with code 127/, 1 ],
 		[ 'image_exec:ENOMEM:1', qr/worker 1 went back.*exited with code 127/, 1 ],
 		[ 'image_resumed:kill:1', qr/worker 1 went back.*(?:killed by SIGKILL|has ended)/, 1 ],
 		[ 'image_resumed:stall:1', qr/worker 1 went back.*not ready within/, 1 ],
@@ -236,6 +240,91 @@ SKIP: {
 	for my $case (@cases) {
 		my ($rule, $re, $new) = @$case;
 		goes_back($rule, $re, $new);
+	}
+	keeper_dies();
+	read_anew();
+	stops();
+}
+
+# Started with what an option parser takes for the end of the options, and with
+# an option that is abbreviated.
+for my $case ([ '--' => args => ['--'] ], [ '--ready' => ready_option => '--ready' ]) {
+	my ($name, %o) = @$case;
+	my $b = start(workers => 1, %o);
+	my $c = $b->client;
+	upgraded($b, "the command line has $name: an upgrade") for 1 .. 2;
+	ok($c->sync, '... with the client');
+	$b->stop_ok;
+}
+
+# A daemon at which the rules strike in an upgrade, and 6 clients.
+sub prone
+{
+	my ($rules, %o) = @_;
+	my $f = Banter::Fault->new($rules, dir => File::Temp::tempdir(CLEANUP => 1));
+	my $b = start(workers => 2, limits => { rate => 0 }, env => { $f->env }, %o);
+	my @c = map { $b->client } 1 .. 6;
+	$_->sync for @c;
+	install($built, \&newer);
+	return ($b, $f, @c);
+}
+
+# banterctl upgrade in a process of its own; wait for it with the result.
+sub upgrade_aside
+{
+	my ($b) = @_;
+	my $pid = fork;
+	die "fork: $!" unless defined $pid;
+	POSIX::_exit($b->ctl_run('upgrade')->{code}) unless $pid;
+	return sub { waitpid $pid, 0; return $? >> 8 };
+}
+
+# The keeper dies while what it has cloned does not come up: nobody has the
+# clients any more.
+sub keeper_dies
+{
+	my ($b, $f, @c) = prone('image_cloned:stall:1');
+	$b->expect_log(qr/upgrade|keeper|worker/);
+	my %slot = map { $_ => $b->slot_of($_) } @c;
+	my $keeper = $b->keepers->{1};
+	my $result = upgrade_aside($b);
+	ok($f->wait_strike, 'the clone of a keeper hangs');
+	kill 'KILL', $keeper;
+	is($result->(), 1, '... the keeper is killed: the upgrade fails');
+	ok((wait_until { 2 == grep { $_->{state} eq 'ready' } $b->rows('status') }), '... every slot is ready');
+	is(scalar(grep { $slot{$_} == 2 && !$_->sync } @c), 0, '... the other slot has its clients');
+	ok($b->client(worker => 1)->sync, '... and the slot takes new ones');
+	kill 'KILL', map { $_->{pid} } $f->strikes;
+	$b->drop_parked;
+	$b->stop_ok;
+}
+
+# The configuration in force cannot be read: the file is, and all of it applies.
+sub read_anew
+{
+	my ($b, $f, @c) = prone('upgrade_map:EINVAL:1');
+	$b->configure(workers => 3);
+	upgraded($b, 'the configuration is read anew');
+	ok((wait_until { 3 == grep { $_->{state} eq 'ready' } $b->rows('status') }), '... all that it says is applied');
+	is(scalar(grep { $_->sync } @c), 6, '... every client stays');
+	$b->stop_ok;
+}
+
+# A slot has no worker when the server is stopped.
+sub stops
+{
+	for my $rule ('image_cloned:stall:1', 'image_resumed:stall:1', 'worker_born:stall:2@1') {
+		my ($b, $f, @c) = prone($rule);
+		$b->expect_log(qr/upgrade/);
+		my $result = upgrade_aside($b);
+		$f->wait_strike;
+		my $stalls = $rule =~ /cloned/;
+		# It is nobody's whose pid the master knows.
+		kill 'KILL', map { $_->{pid} } $f->strikes if $stalls;
+		$b->signal('TERM');
+		is(scalar(grep { $_->expect(qr/stopping, goodbye/) } @c), 6, "$rule: TERM, and everybody is told");
+		$result->();
+		$b->stop_ok;
 	}
 }
 
@@ -249,6 +338,7 @@ sub goes_back
 	my @c = map { $b->client } 1 .. 6;
 	$_->sync for @c;
 	my $pid = $b->master_pid;
+	my $fds = n_fds($pid);
 	install($built, \&newer);
 	my $r = $b->ctl_run('upgrade');
 	is($r->{code}, 1, "$rule: the upgrade fails");
@@ -258,6 +348,8 @@ sub goes_back
 	is(scalar(grep { $_->sync } @c), 6, '... and every client') or diag $b->log_text;
 	ok((wait_until { 2 == grep { $_->{state} eq 'ready' } $b->rows('status') }), '... every slot is ready');
 	is($b->metric('worker_deaths'), 0, '... and nobody is said to have died');
+	ok((wait_until { n_fds($pid) == $fds }), '... nothing leaks')
+		or diag $fds, ' -> ', join "\n", Banter::Proc::fd_targets($pid);
 	upgraded($b, '... the next try succeeds');
 	is(scalar(grep { $_->sync } @c), 6, '... with every client');
 	$b->stop_ok;

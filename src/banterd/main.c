@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,7 +83,7 @@ parse_fd(const char *text, int *ret)
 
 	errno = 0;
 	n = strtol(text, &end, 10);
-	if (errno != 0 || *end != '\0' || end == text || n < 0 || n > 65535 ||
+	if (errno != 0 || *end != '\0' || end == text || n < 0 || n > INT_MAX ||
 		fcntl((int)n, F_GETFD) == -1)
 		return -EINVAL;
 	*ret = (int)n;

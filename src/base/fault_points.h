@@ -42,6 +42,8 @@ X(reload_commit, MASTER, POINT, "master/reload.c", "all have prepared, nothing i
 X(reload_told, MASTER, POINT, "master/reload.c", "COMMIT was sent to a slot, not yet to the next") \
 X(upgrade_rehearsed, MASTER, POINT, "master/resume.c", "a rehearsal is about to say that all is well") \
 X(upgrade_exec, MASTER, CALL, "master/upgrade_exec.c", "execveat() of the master") \
+X(upgrade_map, MASTER, CALL, "master/state.c", "the configuration is of another layout") \
+X(upgrade_hub, MASTER, CALL, "master/hub.c", "the relay log is restored, the registry is not") \
 X(upgrade_restored, MASTER, CALL, "master/resume.c", "the state is restored, nothing is adopted") \
 X(keeper_clone, KEEPER, CALL, "keeper/keeper.c", "clone() of a worker") \
 X(keeper_cloned, KEEPER, POINT, "keeper/keeper.c", "the worker runs, the master is not told") \
@@ -52,6 +54,7 @@ X(upgrade_parked, MASTER, POINT, "master/upgrade_slots.c", "a worker has parked,
 X(upgrade_execed, MASTER, POINT, "master/upgrade_slots.c", "another image's keeper is there, not yet asked for a worker") \
 X(upgrade_gone, MASTER, POINT, "master/upgrade_slots.c", "GO was sent, the new worker is not yet the slot's") \
 X(image_cloned, KEEPER, POINT, "keeper/image.c", "the clone that is to become another image") \
+X(image_report, KEEPER, CALL, "keeper/image.c", "send() of its pid to the master") \
 X(image_said, KEEPER, POINT, "keeper/image.c", "it has told the master, and not executed") \
 X(image_exec, KEEPER, CALL, "keeper/image.c", "execveat() of the next image's keeper") \
 X(image_resumed, KEEPER, POINT, "keeper/keeper.c", "another image's keeper, its line not yet read") \

@@ -61,6 +61,13 @@ pack_begin(struct pack *p, uint64_t tag)
 	return p->len;
 }
 
+size_t
+pack_record(struct pack *p)
+{
+	pack_u64(p, 0);
+	return p->len;
+}
+
 void
 pack_end(struct pack *p, size_t begun)
 {
@@ -100,6 +107,14 @@ unpack_bytes(struct unpack *u)
 	s = slice_of(len ? u->rest.p : "", (size_t)len);
 	u->rest = slice_skip(u->rest, (size_t)len);
 	return s;
+}
+
+struct unpack
+unpack_record(struct unpack *u)
+{
+	struct slice s = unpack_bytes(u);
+
+	return (struct unpack){ s, u->bad };
 }
 
 void

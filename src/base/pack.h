@@ -1,9 +1,9 @@
 /* pack.h - values in a row, for another image of this program to read.
  *
- * Numbers are eight bytes, texts have their length before them.  A section
- * knows its length, so that a reader may skip one that it does not know, and
- * may find more at the end of one than it knows of, or less: what is missing
- * reads as zero and as an empty text.
+ * Numbers are eight bytes, texts have their length before them.  A section or a
+ * record knows its length, so that a reader may skip one that it does not know,
+ * and may find more at the end of one than it knows of, or less: what is
+ * missing reads as zero and as an empty text.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -30,6 +30,10 @@ void pack_str(struct pack *p, const char *s);
 size_t pack_begin(struct pack *p, uint64_t tag);
 void pack_end(struct pack *p, size_t begun);
 
+/* One of many of a kind, in a section or in none: pack_end() ends it too.  They
+ * may not be nested either. */
+size_t pack_record(struct pack *p);
+
 /* What is left to read. */
 struct unpack {
 	struct slice rest;
@@ -45,6 +49,9 @@ unpack_of(struct slice s)
 uint64_t unpack_u64(struct unpack *u);
 int64_t unpack_i64(struct unpack *u);
 struct slice unpack_bytes(struct unpack *u); /* borrowed */
+
+/* The next record; bad when it is not whole. */
+struct unpack unpack_record(struct unpack *u);
 
 /* Copied with a NUL behind it, cut to cap. */
 void unpack_str(struct unpack *u, char *ret, size_t cap);

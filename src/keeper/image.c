@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 
 #define MAGIC     "BNTRKEEP"
 #define EXIT_EXEC 127
+#define RETRY_MS  10 /* between two tries to say something */
 
 static void
 fill(struct slot_env *env, const struct keeper_message *m, const int *fd)
@@ -58,16 +60,32 @@ fail(const char *what, int e)
 	_exit(EXIT_EXEC);
 }
 
+/* The master waits for it, so want of memory is waited out. */
+static void
+say_here(int old_line)
+{
+	struct keeper_message here = { .type = KEEPER_EXECED, .pid = getpid() };
+
+	for (;;) {
+		int rc = -FAULT_ERR(image_report);
+
+		if (rc == 0)
+			rc = keeper_send(old_line, &here, NULL, 0);
+		if (rc == 0 || rc == -EPIPE || rc == -ECONNRESET)
+			return;
+		(void)poll(NULL, 0, RETRY_MS);
+	}
+}
+
 /* In the clone.  The table is still shared. */
 static _Noreturn void
 go_on_as(unsigned slot, int image, int memory, int old_line)
 {
 	char name[40], number[16];
 	char *argv[] = { name, (char *)(uintptr_t) "--keeper", number, NULL };
-	struct keeper_message here = { .type = KEEPER_EXECED, .pid = getpid() };
 
 	FAULT(image_cloned);
-	(void)keeper_send(old_line, &here, NULL, 0);
+	say_here(old_line);
 	FAULT(image_said);
 	if (become_heritable() == -1)
 		fail("/proc/self/fd", errno);

@@ -18,6 +18,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Of keeper_message: an image of another version cannot talk to keepers of
+ * this one. */
+#define KEEPER_VERSION 1
+
 /* On keeper_ctl (SOCK_SEQPACKET), both directions. */
 enum keeper_message_type {
 	KEEPER_SPAWN = 1, /* master: clone a worker, generation given.

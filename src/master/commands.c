@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/commands.h"
 
+#include "base/clock.h"
 #include "base/xalloc.h"
 #include "log/log.h"
 #include "master/commands_private.h"
@@ -38,6 +39,8 @@ commands_new(struct master *master)
 	struct commands *c = xcalloc(1, sizeof(*c));
 
 	c->master = master;
+	/* After an upgrade a worker may still answer the image before. */
+	c->last_tag = clock_mono_ms();
 	return c;
 }
 

@@ -174,7 +174,8 @@ not_drained(struct control_request *r, unsigned slot, int rc)
 		break;
 	default:
 		control_finish(r, CONTROL_REFUSED,
-			"the server is starting or stopping");
+			"the server is starting, stopping or reloading: "
+			"ask again");
 		break;
 	}
 }

@@ -45,15 +45,16 @@ static bool
 restore_request(
 	struct control *c, struct kept *k, struct control_request **ret_asker)
 {
-	int fd = kept_fd(k);
+	int fd = kept_fd_if_open(k);
 	uint64_t state = unpack_u64(&k->u), over = unpack_u64(&k->u);
 	struct slice line = unpack_bytes(&k->u), out = unpack_bytes(&k->u);
 	struct control_request *r;
 
-	if (k->u.bad || fd < 0 || state > WRITING ||
-		line.len > CONTROL_LINE_MAX)
+	if (k->u.bad || state > WRITING || line.len > CONTROL_LINE_MAX)
 		return false;
-	if (k->rehearse)
+	/* A newer image that has given the place back may have closed it: one
+	 * peer less. */
+	if (k->rehearse || fd < 0)
 		return true;
 	r = control_take_in(c, fd);
 	if (!r)

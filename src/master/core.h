@@ -12,6 +12,7 @@
 #include "conf/conf.h"
 #include "master/backoff.h"
 #include "master/commands.h"
+#include "master/keep.h"
 #include "master/listeners.h"
 #include "master/loop.h"
 #include "master/master.h"
@@ -87,6 +88,7 @@ struct slot {
 	uint64_t deaths_by[SLOT_DEATHS];
 	uint64_t violation_ms; /* of the latest one; 0: never */
 	bool giving_up;        /* keeper and arena go with the worker */
+	uint64_t poisoned;     /* generation that has named a frame */
 	uint64_t since_ms;     /* wall clock: this worker's start */
 	bool failed_first; /* died before READY in this start of the daemon */
 	struct backoff backoff;
@@ -148,6 +150,10 @@ struct master {
 	struct reload *reload;
 	uint64_t reloads, reloads_failed;
 	struct upgrade *upgrade;
+	bool upgrade_asked; /* by SIGUSR2, while a reload ran */
+	/* While this image may still give the place back to the one before:
+	 * what that has left open, and what of it is then closed. */
+	struct keep left, unused;
 	uint64_t upgrades, upgrades_failed;
 	unsigned n_slots;  /* most that there ever were: see resize.h */
 	unsigned n_wanted; /* as configured; the others drain */

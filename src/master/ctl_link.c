@@ -150,8 +150,14 @@ poisoned(struct slot *s, struct slice body)
 	struct ctl_number origin;
 	struct ctl_frame f;
 
-	if (body.len != sizeof f)
+	/* A worker skips the frame that has ended two before it, and no other.
+	 */
+	if (body.len != sizeof f || s->poisoned == s->generation ||
+		s->deaths_by[SLOT_DEATH_CRASHED] +
+				s->deaths_by[SLOT_DEATH_HUNG] <
+			2)
 		return false;
+	s->poisoned = s->generation;
 	memcpy(&f, body.p, sizeof f);
 	log_error("worker %u: a frame of type %u, sequence %" PRIu64
 		  " of room %u, from session %" PRIx64

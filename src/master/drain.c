@@ -41,12 +41,13 @@ drain_begin(struct slot *s, enum slot_drain why)
 	unsigned was = s->drain;
 
 	s->drain |= why;
+	if (was == 0)
+		share_drain(s, true);
 	if (was != 0 || s->phase == SLOT_DRAINED)
 		return;
 	log_notice("worker %u drains: its %" PRIu32
 		   " clients stay until they leave",
 		s->number, hub_clients(s->m->hub, s->number));
-	share_drain(s, true);
 	health_steer(s->m);
 	if (s->phase == SLOT_READY)
 		tell(s);
@@ -139,7 +140,8 @@ master_drain(struct master *m, unsigned slot)
 	struct slot *s =
 		slot == 0 || slot > m->n_slots ? NULL : &m->slot[slot - 1];
 
-	if (m->stop != STOP_NO || !m->ready)
+	/* A reload may be about to drain all others. */
+	if (m->stop != STOP_NO || !m->ready || reload_is_busy(m))
 		return -EBUSY;
 	if (!s || slot > m->n_wanted)
 		return -ENOENT;

@@ -55,11 +55,17 @@ state_of(pid_t pid)
 }
 
 bool
-health_is_stopped(const struct slot *s)
+health_stands_still(pid_t pid)
 {
-	char state = state_of(s->worker);
+	char state = state_of(pid);
 
 	return state == 'T' || state == 't';
+}
+
+bool
+health_is_stopped(const struct slot *s)
+{
+	return health_stands_still(s->worker);
 }
 
 static void

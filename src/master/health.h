@@ -11,7 +11,8 @@
 
 void health_start(struct master *m);
 
-/* Is its worker stopped or traced? */
+/* Is that process stopped or traced?  The worker of a slot? */
+bool health_stands_still(pid_t pid);
 bool health_is_stopped(const struct slot *s);
 
 /* The worker does not take what it is sent: is it stopped?  Sooner than the

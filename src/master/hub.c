@@ -106,6 +106,8 @@ restore(struct hub *hub, int *relay_fd, struct unpack *u, bool rehearse)
 	s->bytes_out = unpack_u64(u);
 	hub->relay = relay_restore(relay_fd, u, rehearse);
 	hub->registry = registry_empty(hub->n_slots, emit, hub);
+	if (!rehearse && FAULT_ERR(upgrade_hub) != 0)
+		return false;
 	return hub->relay && registry_restore(hub->registry, u);
 }
 

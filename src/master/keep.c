@@ -19,6 +19,12 @@ void
 keep_fd(struct keep *k, int fd)
 {
 	pack_i64(&k->pack, fd);
+	keep_note(k, fd);
+}
+
+void
+keep_note(struct keep *k, int fd)
+{
 	if (fd < 0)
 		return;
 	if (k->n_fds == k->cap_fds) {
@@ -35,8 +41,16 @@ keep_open(const struct keep *k, bool open)
 		(void)fd_set_cloexec(k->fd[i], !open);
 }
 
-int
-kept_fd(struct kept *k)
+void
+keep_close(struct keep *k)
+{
+	for (unsigned i = 0; i < k->n_fds; i++)
+		fd_close(&k->fd[i]);
+	keep_fini(k);
+}
+
+static int
+read_fd(struct kept *k)
 {
 	int64_t fd = unpack_i64(&k->u);
 
@@ -45,7 +59,36 @@ kept_fd(struct kept *k)
 			k->u.bad = true;
 		return -1;
 	}
-	if (!k->rehearse && fd_set_cloexec((int)fd, true) < 0)
-		k->u.bad = true;
 	return (int)fd;
+}
+
+/* True: it is there, and noted. */
+static bool
+take(struct kept *k, int fd)
+{
+	if (k->rehearse || fd < 0)
+		return true;
+	if (fd_set_cloexec(fd, true) < 0)
+		return false;
+	if (k->left)
+		keep_note(k->left, fd);
+	return true;
+}
+
+int
+kept_fd(struct kept *k)
+{
+	int fd = read_fd(k);
+
+	if (!take(k, fd))
+		k->u.bad = true;
+	return fd;
+}
+
+int
+kept_fd_if_open(struct kept *k)
+{
+	int fd = read_fd(k);
+
+	return take(k, fd) ? fd : -1;
 }

@@ -95,6 +95,9 @@ add_sockets(const struct listeners *ls, struct address *a, unsigned n,
 		return 0;
 	(void)listeners_options(conf, a->next_listen, &o);
 	fd = listen_steer(a->fd[0], ls->mask, n);
+	/* What the kernel sent there of itself would wait for ever. */
+	if (fd < 0 && n > ls->n_slots)
+		return fd;
 	if (fd < 0)
 		log_warning("%s: new connections cannot be steered: %s",
 			a->bound.text, strerror(-fd));

@@ -38,6 +38,7 @@ static void
 save_address(const struct address *a, struct keep *k)
 {
 	struct pack *p = &k->pack;
+	size_t at = pack_record(p);
 
 	pack_u64(p, a->number);
 	pack_u64(p, a->listen);
@@ -53,6 +54,7 @@ save_address(const struct address *a, struct keep *k)
 	pack_u64(p, a->n_fds);
 	for (unsigned i = 0; i < a->n_fds; i++)
 		keep_fd(k, a->fd[i]);
+	pack_end(p, at);
 }
 
 void
@@ -107,9 +109,13 @@ listeners_restore(struct listeners *ls, struct kept *k)
 	n = unpack_u64(&k->u);
 	if (n > SLOT_LISTENERS_MAX || ls->n_slots > CONF_WORKERS_MAX)
 		return false;
-	for (uint64_t i = 0; i < n; i++)
-		if (!restore_address(ls, k))
+	for (uint64_t i = 0; i < n; i++) {
+		struct kept record = { unpack_record(&k->u), k->rehearse,
+			k->left };
+
+		if (!restore_address(ls, &record))
 			return false;
+	}
 	return true;
 }
 

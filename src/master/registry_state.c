@@ -22,6 +22,7 @@ static void
 save_room(const struct registry *reg, const struct room *r, struct pack *p)
 {
 	struct slice name = room_name(reg, r);
+	size_t at = pack_record(p);
 
 	pack_u64(p, r->index);
 	pack_u64(p, r->id);
@@ -32,6 +33,7 @@ save_room(const struct registry *reg, const struct room *r, struct pack *p)
 	pack_u64(p, r->n_members);
 	pack_bytes(p, name.p, name.len);
 	pack_bytes(p, r->topic, r->topic_len);
+	pack_end(p, at);
 }
 
 static void
@@ -49,6 +51,7 @@ static void
 save_client(struct registry *reg, uint32_t at, struct pack *p)
 {
 	struct client *c = &reg->client[at];
+	size_t begun = pack_record(p);
 
 	pack_u64(p, at);
 	pack_u64(p, c->session);
@@ -62,6 +65,7 @@ save_client(struct registry *reg, uint32_t at, struct pack *p)
 		pack_u64(p, m->room);
 		pack_u64(p, (uint64_t)m->at << 1 | m->quiet);
 	}
+	pack_end(p, begun);
 }
 
 void
@@ -81,13 +85,15 @@ registry_save(struct registry *reg, struct pack *p)
 static bool
 restore_room(struct registry *reg, struct unpack *u, uint32_t end)
 {
-	uint64_t index = unpack_u64(u), id = unpack_u64(u);
-	uint64_t sequence = unpack_u64(u), flags = unpack_u64(u);
-	uint64_t n_members = unpack_u64(u);
-	struct slice name = unpack_bytes(u), topic = unpack_bytes(u);
+	struct unpack own = unpack_record(u);
+	uint64_t index = unpack_u64(&own), id = unpack_u64(&own);
+	uint64_t sequence = unpack_u64(&own), flags = unpack_u64(&own);
+	uint64_t n_members = unpack_u64(&own);
+	struct slice name = unpack_bytes(&own), topic = unpack_bytes(&own);
 	struct room *r;
 
-	if (u->bad || index >= end || reg->room[index] || id == 0 ||
+	/* The members come with the clients. */
+	if (own.bad || index >= end || reg->room[index] || id == 0 ||
 		id > UINT32_MAX || room_by_id(reg, (uint32_t)id) ||
 		name.len > NAME_MAX_LEN || room_find(reg, name) ||
 		topic.len > UINT16_MAX || !unpack_has(u, n_members, 16))
@@ -194,9 +200,12 @@ registry_restore(struct registry *reg, struct unpack *u)
 	if (end > UINT32_MAX / 2 || n > end || !unpack_has(u, n, 40))
 		return false;
 	clients_reserve(reg, (uint32_t)end);
-	for (uint64_t i = 0; i < n; i++)
-		if (!restore_client(reg, u, end))
+	for (uint64_t i = 0; i < n; i++) {
+		struct unpack record = unpack_record(u);
+
+		if (!restore_client(reg, &record, end))
 			return false;
+	}
 	clients_reserved(reg);
 	return is_whole(reg);
 }

@@ -119,6 +119,15 @@ on_restart(void *arg)
 	begin(arg);
 }
 
+static void
+upgrade_if_asked(struct master *m)
+{
+	if (!m->upgrade_asked)
+		return;
+	m->upgrade_asked = false;
+	master_upgrade(m, NULL, NULL);
+}
+
 /* The answers may ask for another one: that is `next`. */
 static void
 finish(struct reload *r, int rc, struct slice report)
@@ -131,8 +140,12 @@ finish(struct reload *r, int rc, struct slice report)
 		status_notify(m, "READY=1",
 			rc == 0 ? NULL : "the latest reload failed");
 	answer(&r->now, rc, report);
-	if (!r->again || m->stop != STOP_NO)
+	if (m->stop != STOP_NO)
 		return;
+	if (!r->again) {
+		upgrade_if_asked(m);
+		return;
+	}
 	r->again = false;
 	r->now = r->next;
 	r->next = NULL;
@@ -210,6 +223,7 @@ change_conf(struct reload *r)
 	m->conf_fd = r->conf_fd;
 	r->conf_fd = -1;
 	m->conf_generation = r->tag;
+	m->conf_anew = false; /* who is there has read it */
 	hub_reconfigure(m->hub, m->conf);
 	log_set_level((enum log_level)m->conf->log.level);
 	if (old != m->boot)

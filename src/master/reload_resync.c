@@ -80,5 +80,6 @@ reload_resync(struct slot *s)
 		return;
 	}
 	s->unshared = s->drain != 0;
+	s->resync_tag = m->conf_generation;
 	ctl_link_send(s, LINK_COMMIT);
 }

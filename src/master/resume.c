@@ -48,13 +48,17 @@ resume_conf_anew(struct master *m, bool rehearse, struct buf *why)
 		}
 	} else if (conf_load(m->conf_path, RELOAD_PARSE_MS, &fd, &report) ==
 		   0) {
-		fd_close(&m->conf_fd);
-		fd_close(&m->boot_fd);
+		/* The image before would go on with them. */
+		keep_note(&m->unused, m->conf_fd);
+		keep_note(&m->unused, m->boot_fd);
 		m->conf_fd = fd;
+		m->boot_fd = -1;
 		m->conf = m->boot = conf_map(fd);
 		m->conf_generation = ++m->last_tag;
 		m->conf_anew = true;
-		m->pending[0] = '\0';
+		/* Only a reload applies what it says of slots, addresses and
+		 * the log. */
+		upgrade_reload_later(m);
 		if (m->conf)
 			return true;
 	}
@@ -114,8 +118,8 @@ master_rehearse(
 	return MASTER_EXIT_CONFIG;
 }
 
-static int
-open_loop(struct master *m)
+int
+resume_open_loop(struct master *m)
 {
 	int rc;
 
@@ -142,7 +146,7 @@ restore(struct master *m, int memory, struct buf *why)
 {
 	size_t len = 0;
 	char *bytes = fd_read_file(memory, &len);
-	int rc = bytes ? open_loop(m) : -errno;
+	int rc = bytes ? 0 : -errno;
 
 	if (rc == 0)
 		rc = state_restore(m, slice_of(bytes, len), false, why);
@@ -159,6 +163,8 @@ restore(struct master *m, int memory, struct buf *why)
 static void
 go_on(struct master *m, bool go_back)
 {
+	keep_close(&m->unused);
+	keep_fini(&m->left);
 	ban_start(m);
 	supervise_resume(m);
 	reload_resume(m);
@@ -167,17 +173,6 @@ go_on(struct master *m, bool go_back)
 	 * to the default drops it. */
 	signals_reap(m);
 	upgrade_go_on(m, go_back);
-}
-
-/* What this image has opened itself is closed first. */
-static void
-exec_back(struct master *m, const int *memory)
-{
-	for (unsigned i = 0; i < m->n_slots; i++)
-		fd_close(&m->slot[i].worker_pidfd);
-	signals_close(m);
-	loop_free(&m->loop);
-	upgrade_exec_back(m, memory);
 }
 
 /* The kernel has named the process by the descriptor, and ps(1) shall show what
@@ -210,7 +205,7 @@ master_resume(const struct master_options *o, slot_worker_fn *worker,
 	if (restore(m, *memory, &why) < 0) {
 		log_error("upgrade: %s cannot go on: %s", BANTER_VERSION, mem);
 		if (!go_back && m->upgrade)
-			exec_back(m, memory);
+			upgrade_exec_back(m, memory);
 		return MASTER_EXIT_INTERNAL;
 	}
 	fd_close(memory);

@@ -11,4 +11,7 @@
  * new generation.  rehearse: into this process alone.  False with *why. */
 bool resume_conf_anew(struct master *m, bool rehearse, struct buf *why);
 
+/* What a master needs before anything is watched.  0 or -errno. */
+int resume_open_loop(struct master *m);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "log/log.h"
+#include "master/reload.h"
 #include "master/supervise.h"
 
 #include <errno.h>
@@ -62,6 +63,17 @@ stop_asked(struct master *m, const char *name)
 	}
 }
 
+/* A signal has nobody who could ask again. */
+static void
+upgrade_asked(struct master *m)
+{
+	m->upgrade_asked = m->reload && reload_is_busy(m);
+	log_notice("SIGUSR2: upgrading%s",
+		m->upgrade_asked ? " when the reload is over" : "");
+	if (!m->upgrade_asked)
+		master_upgrade(m, NULL, NULL);
+}
+
 static void
 handle(struct master *m, int signal)
 {
@@ -88,8 +100,7 @@ handle(struct master *m, int signal)
 		(void)master_reopen(m);
 		break;
 	case SIGUSR2:
-		log_notice("SIGUSR2: upgrading");
-		master_upgrade(m, NULL, NULL);
+		upgrade_asked(m);
 		break;
 	default:
 		break;

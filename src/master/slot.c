@@ -11,8 +11,10 @@
 #include "master/hub.h"
 #include "master/keeper_fork.h"
 #include "master/supervise.h"
+#include "msg/session_id.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -41,18 +43,24 @@ slot_unset(struct slot *s, struct master *m, unsigned number)
 	s->bus = s->ctl = s->keeper_ctl = s->worker_pidfd = s->page_fd = -1;
 }
 
+/* A worker that makes it shorter would end the master at its next look. */
+static int
+seal_page(int fd)
+{
+	return fcntl(fd, F_ADD_SEALS,
+		       F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == -1
+		       ? -errno
+		       : 0;
+}
+
 static int
 map_page(struct slot *s)
 {
 	void *p;
 
 	p = mmap(NULL, sizeof *s->page, PROT_READ, MAP_SHARED, s->page_fd, 0);
-	if (p == MAP_FAILED) {
-		int rc = -errno;
-
-		fd_close(&s->page_fd);
-		return rc;
-	}
+	if (p == MAP_FAILED)
+		return -errno;
 	s->page = p;
 	return 0;
 }
@@ -60,11 +68,20 @@ map_page(struct slot *s)
 int
 slot_init(struct slot *s, struct master *m, unsigned number)
 {
+	int rc;
+
 	if (s->page)
 		return 0;
 	slot_unset(s, m, number);
 	s->page_fd = fd_memory("banter-page", PAGE_BYTES, false);
-	return s->page_fd < 0 ? s->page_fd : map_page(s);
+	if (s->page_fd < 0)
+		return s->page_fd;
+	rc = seal_page(s->page_fd);
+	if (rc == 0)
+		rc = map_page(s);
+	if (rc < 0)
+		fd_close(&s->page_fd);
+	return rc;
 }
 
 void
@@ -130,8 +147,8 @@ make_lines(struct lines *l, uint64_t arena_size)
 static uint64_t
 first_number(const struct slot *s)
 {
-	uint64_t next =
-		__atomic_load_n(&s->page->next_number, __ATOMIC_RELAXED);
+	uint64_t next = session_id_number(
+		__atomic_load_n(&s->page->next_number, __ATOMIC_RELAXED));
 
 	return next ? next + 1 : 1;
 }

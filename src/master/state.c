@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/state.h"
 
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/notify.h"
 #include "base/version.h"
 #include "base/xalloc.h"
 #include "bus/ctl.h"
 #include "bus/wire.h"
+#include "keeper/keeper.h"
 #include "log/log.h"
 #include "master/control.h"
 #include "master/hub.h"
@@ -14,6 +16,7 @@
 #include "master/upgrade.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,7 +121,8 @@ save_head(struct keep *k)
 		.oldest = STATE_OLDEST,
 		.bus = BUS_VERSION,
 		.ctl = CTL_VERSION,
-		.slot = SLOT_VERSION };
+		.slot = SLOT_VERSION,
+		.keeper = KEEPER_VERSION };
 
 	(void)snprintf(h.product, sizeof h.product, "%s", BANTER_VERSION);
 	pack_bytes(&k->pack, &h, sizeof h);
@@ -177,7 +181,7 @@ check_head(struct slice bytes, struct buf *why)
 			"(version %u): restart the server",
 			BANTER_VERSION, h.product, h.version);
 	else if (h.bus != BUS_VERSION || h.ctl != CTL_VERSION ||
-		 h.slot > SLOT_VERSION)
+		 h.keeper != KEEPER_VERSION || h.slot > SLOT_VERSION)
 		buf_printf(why,
 			"%s cannot talk to the workers of the running %s: "
 			"restart the server",
@@ -222,7 +226,12 @@ static bool
 restore_log(struct kept *k)
 {
 	/* In a rehearsal lines go to whoever has asked for it. */
-	return k->rehearse || log_restore(&k->u);
+	if (k->rehearse)
+		return true;
+	if (!log_restore(&k->u))
+		return false;
+	(void)kept_fd(k); /* that of the log, which has it already */
+	return !k->u.bad;
 }
 
 static bool
@@ -232,7 +241,7 @@ restore_conf(struct master *m, bool rehearse, struct buf *why)
 
 	m->conf = conf_map(m->conf_fd);
 	m->boot = m->boot_fd < 0 ? m->conf : conf_map(m->boot_fd);
-	if (m->conf && m->boot)
+	if (m->conf && m->boot && (rehearse || FAULT_ERR(upgrade_map) == 0))
 		return true;
 	/* Another layout: what the file says becomes a new generation. */
 	if (!resume_conf_anew(m, rehearse, why))
@@ -251,10 +260,14 @@ restore_conf(struct master *m, bool rehearse, struct buf *why)
 static bool
 restore_hub(struct master *m, struct kept *k)
 {
-	int fd = kept_fd(k);
+	int left = kept_fd(k), fd = -1;
 
-	if (k->rehearse && fd >= 0)
-		fd = dup(fd);
+	/* The hub closes its own when it fails, and the image before or the
+	 * running server needs that one. */
+	if (left >= 0)
+		fd = fcntl(left, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (!k->rehearse)
+		keep_note(&m->unused, left);
 	m->hub = hub_restore(m->conf, m->n_slots, &fd, &k->u, k->rehearse);
 	return m->hub != NULL;
 }
@@ -281,14 +294,28 @@ arenas_fit(const struct master *m, struct buf *why)
 }
 
 static bool
+open_loop(struct master *m, bool rehearse, struct buf *why)
+{
+	int rc = rehearse ? 0 : resume_open_loop(m);
+
+	if (rc < 0)
+		buf_printf(why, "no loop: %s", strerror(-rc));
+	return rc == 0;
+}
+
+static bool
 restore_all(
 	struct master *m, struct sections *s, bool rehearse, struct buf *why)
 {
 	struct kept k[TAG_LAST + 1];
 
 	for (unsigned i = 0; i <= TAG_LAST; i++)
-		k[i] = (struct kept){ s->of[i], rehearse };
-	if (!restore_master(m, &k[TAG_MASTER]) || !restore_log(&k[TAG_LOG]))
+		k[i] = (struct kept){ s->of[i], rehearse, &m->left };
+	/* From here on there is a way back. */
+	if (!upgrade_restore(m, &k[TAG_UPGRADE]) ||
+		!open_loop(m, rehearse, why))
+		return false;
+	if (!restore_log(&k[TAG_LOG]) || !restore_master(m, &k[TAG_MASTER]))
 		return false;
 	listeners_init(&m->listeners, m->n_slots);
 	if (!listeners_restore(&m->listeners, &k[TAG_LISTENERS]) ||
@@ -296,7 +323,7 @@ restore_all(
 		!restore_conf(m, rehearse, why) || !restore_hub(m, &k[TAG_HUB]))
 		return false;
 	m->commands = commands_new(m);
-	return upgrade_restore(m, &k[TAG_CONTROL], &k[TAG_UPGRADE]);
+	return upgrade_restore_control(m, &k[TAG_CONTROL]);
 }
 
 int

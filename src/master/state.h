@@ -3,7 +3,8 @@
  * A head with the versions of everything that the two images and the running
  * workers have in common, then sections, each with its tag.  A section whose
  * tag is odd must be understood, an even one may be passed over.  Within one
- * new fields come at the end.
+ * new fields come at the end; what is there more than once is a record, and the
+ * same goes for that.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,7 +21,7 @@
 struct state_head {
 	char magic[8];
 	uint32_t version, oldest;
-	uint32_t bus, ctl, slot, spare;
+	uint32_t bus, ctl, slot, keeper;
 	char product[32];
 };
 

@@ -32,6 +32,7 @@ static void
 save_slot(const struct slot *s, struct keep *k)
 {
 	struct pack *p = &k->pack;
+	size_t at = pack_record(p);
 
 	keep_fd(k, s->bus);
 	keep_fd(k, s->ctl);
@@ -54,6 +55,7 @@ save_slot(const struct slot *s, struct keep *k)
 	pack_u64(p, s->drain);
 	pack_u64(p, (s->served ? 1u : 0u) | (s->retiring ? 2u : 0u) |
 			    (s->unshared ? 4u : 0u));
+	pack_end(p, at);
 }
 
 /* Of a drained slot there is the page, for the next time. */
@@ -147,8 +149,11 @@ state_restore_slots(struct master *m, struct kept *k)
 {
 	m->slot = xcalloc(CONF_WORKERS_MAX, sizeof *m->slot);
 	for (unsigned i = 0; i < m->n_slots; i++) {
+		struct kept record = { unpack_record(&k->u), k->rehearse,
+			k->left };
+
 		slot_unset(&m->slot[i], m, i + 1);
-		if (!restore_slot(&m->slot[i], k))
+		if (!restore_slot(&m->slot[i], &record))
 			return false;
 	}
 	restore_quota(&m->quota, m->n_slots, &k->u);

@@ -9,6 +9,7 @@
 #include "master/slot.h"
 #include "master/supervise.h"
 #include "master/upgrade.h"
+#include "master/upgrade_slots.h"
 
 #include <signal.h>
 
@@ -91,6 +92,7 @@ on_late_keepers(void *arg)
 static void
 kill_workers(struct master *m)
 {
+	upgrade_cancel(m);
 	for (unsigned i = 0; i < m->n_slots; i++)
 		if (supervise_is_busy(&m->slot[i]))
 			supervise_kill(&m->slot[i]);
@@ -114,7 +116,6 @@ static void
 begin(struct master *m)
 {
 	m->stop = STOP_WORKERS;
-	upgrade_cancel(m);
 	reload_cancel(m);
 	(void)notify_send("STOPPING=1\nSTATUS=stopping\n");
 	for (unsigned i = 0; i < m->n_slots; i++) {
@@ -129,11 +130,13 @@ stop_graceful(struct master *m)
 	if (m->stop != STOP_NO)
 		return;
 	begin(m);
+	upgrade_undo_stopping(m);
 	for (unsigned i = 0; i < m->n_slots; i++) {
 		struct slot *s = &m->slot[i];
 
 		s->stop_ms = GOODBYE_MS;
-		if (supervise_is_busy(s))
+		/* A parked one gets it when it is READY again. */
+		if (supervise_is_busy(s) && !upgrade_slot_is_parked(s))
 			ctl_link_send(s, LINK_STOP);
 	}
 	arm(m, GOODBYE_MS + GRACE_MS, on_late_workers);

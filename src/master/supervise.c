@@ -270,8 +270,10 @@ worker_gone(struct slot *s, pid_t pid, int status)
 {
 	bool was_ready = supervise_worker_ended(s, pid, status);
 
-	if (s->phase == SLOT_DRAINED)
+	if (s->phase == SLOT_DRAINED) {
+		upgrade_slot_drained(s);
 		return;
+	}
 	if (upgrade_slot_parked(
 		    s, supervise_exited_with(status, SLOT_EXIT_PARKED)))
 		return;

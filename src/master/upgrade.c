@@ -126,6 +126,18 @@ upgrade_cancel(struct master *m)
 	upgrade_end(u, -ESHUTDOWN, "the server stops");
 }
 
+void
+upgrade_undo_stopping(struct master *m)
+{
+	struct upgrade *u = m->upgrade;
+
+	if (!u || !u->slot)
+		upgrade_cancel(m);
+	else if (u->step > STEP_PARKING)
+		upgrade_undo(u, "the server stops");
+	/* Else it may still park, and is told then. */
+}
+
 /* All slots must be well: one that cannot be parked would end it half way. */
 static bool
 may_begin(const struct master *m, struct buf *why)
@@ -324,18 +336,26 @@ upgrade_save(struct master *m, struct keep *k)
 }
 
 bool
-upgrade_restore(struct master *m, struct kept *control, struct kept *own)
+upgrade_restore(struct master *m, struct kept *k)
 {
-	struct control_request *asker;
 	struct upgrade *u = upgrade_new(m);
 
 	m->upgrade = u;
-	unpack_str(&own->u, u->from, sizeof u->from);
-	u->reload_later = unpack_u64(&own->u);
-	u->image = kept_fd(own);
-	u->old_image = kept_fd(own);
-	if (own->u.bad || !control_restore(m->loop, commands_handle,
-				  m->commands, control, &m->control, &asker))
+	unpack_str(&k->u, u->from, sizeof u->from);
+	u->reload_later = unpack_u64(&k->u);
+	u->image = kept_fd(k);
+	u->old_image = kept_fd(k);
+	return !k->u.bad;
+}
+
+bool
+upgrade_restore_control(struct master *m, struct kept *k)
+{
+	struct control_request *asker;
+	struct upgrade *u = m->upgrade;
+
+	if (!control_restore(m->loop, commands_handle, m->commands, k,
+		    &m->control, &asker))
 		return false;
 	if (asker)
 		commands_upgrade_wait(m->commands, asker, &u->done, &u->arg);

@@ -27,8 +27,10 @@ bool upgrade_is_busy(const struct master *m);
 /* A reload was asked for meanwhile, and follows. */
 void upgrade_reload_later(struct master *m);
 
-/* The master stops: it ends here. */
+/* The master stops.  It ends here; or, the other one, a slot that is between
+ * two workers goes back first: its clients have to be told. */
 void upgrade_cancel(struct master *m);
+void upgrade_undo_stopping(struct master *m);
 
 /* A child was reaped.  True: it was one of ours. */
 bool upgrade_reaped(struct master *m, pid_t pid, int status);
@@ -37,9 +39,11 @@ bool upgrade_reaped(struct master *m, pid_t pid, int status);
 struct control_request *upgrade_asker(const struct master *m);
 
 /* For state.c: what the next image needs of an upgrade that is under way, and
- * the other way round. */
+ * the other way round: first of all, for the way back, and when all else is
+ * there the control socket with whoever has asked for it. */
 void upgrade_save(struct master *m, struct keep *k);
-bool upgrade_restore(struct master *m, struct kept *control, struct kept *own);
+bool upgrade_restore(struct master *m, struct kept *k);
+bool upgrade_restore_control(struct master *m, struct kept *k);
 
 /* In the new image, with the loop running soon: the slots.  go_back: this is
  * the image from before, and the newer one could not go on. */

@@ -65,6 +65,84 @@ state_memory(struct master *m, struct keep *k, bool last)
 	return state_to_memory(k);
 }
 
+/* --resume N and the like, also abbreviated as getopt_long(3) allows, with
+ * their numbers: of an image before. */
+static bool
+is_spent(const char *word, bool *ret_two)
+{
+	static const char *const spent[] = { "--resume", "--go-back",
+		"--ready-fd" };
+	size_t len = strcspn(word, "=");
+
+	*ret_two = word[len] == '\0';
+	for (unsigned i = 0; len > 2 && i < sizeof spent / sizeof *spent; i++)
+		if (strncmp(word, spent[i], len) == 0)
+			return true;
+	return false;
+}
+
+/* -c, also behind other letters: the next word is its file, whatever that is
+ * named. */
+static bool
+takes_word(const char *word)
+{
+	const char *c = strchr(word, 'c');
+
+	return word[0] == '-' && word[1] != '-' && c && c[1] == '\0';
+}
+
+char **
+upgrade_argv(char **argv)
+{
+	unsigned n = 0, to = 0;
+	char **own;
+
+	while (argv[n])
+		n++;
+	own = xcalloc(n + 3, sizeof *own);
+	for (unsigned i = 0; i < n; i++) {
+		bool two = false;
+
+		if (i > 0 && is_spent(argv[i], &two)) {
+			i += two;
+			continue;
+		}
+		own[to++] = xmemdup0(argv[i], strlen(argv[i]));
+		if (i > 0 && i + 1 < n && takes_word(argv[i])) {
+			i++;
+			own[to++] = xmemdup0(argv[i], strlen(argv[i]));
+		}
+	}
+	return own;
+}
+
+/* As this process was started, and the memory: in front, for "--" ends the
+ * options. */
+static char **
+next_argv(char **argv, const char *option, int memory)
+{
+	char number[16];
+	char **next = upgrade_argv(argv);
+	unsigned n = 0;
+
+	while (next[n])
+		n++;
+	if (n > 1)
+		memmove(&next[3], &next[1], (n - 1) * sizeof *next);
+	(void)snprintf(number, sizeof number, "%d", memory);
+	next[1] = xmemdup0(option, strlen(option));
+	next[2] = xmemdup0(number, strlen(number));
+	return next;
+}
+
+static void
+argv_free(char **argv)
+{
+	for (unsigned i = 0; argv[i]; i++)
+		free(argv[i]);
+	free(argv);
+}
+
 /* It writes a line to `out` and ends.  Nothing of the master's is open in it
  * but the memory of state, configuration and relay log, which it only reads. */
 static _Noreturn void
@@ -73,8 +151,7 @@ rehearse(struct master *m, int image, int memory, int out)
 	int keep[] = { image, memory, out, m->conf_fd, hub_relay_fd(m->hub),
 		m->boot_fd };
 	unsigned n = sizeof keep / sizeof *keep;
-	char number[16], name[] = "banterd", option[] = "--rehearse";
-	char *argv[] = { name, option, number, NULL };
+	char **argv = next_argv(m->options.argv, "--rehearse", memory);
 	int rc;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -85,7 +162,6 @@ rehearse(struct master *m, int image, int memory, int out)
 		if (keep[i] >= 0 && keep[i] != image && keep[i] != out)
 			(void)fd_set_cloexec(keep[i], false);
 	privileges_forget();
-	(void)snprintf(number, sizeof number, "%d", memory);
 	rc = exec_fd(image, argv);
 	(void)dprintf(out, "it cannot be executed: %s\n", strerror(-rc));
 	_exit(EXIT_EXEC);
@@ -119,68 +195,6 @@ upgrade_rehearse(struct master *m, int image, pid_t *ret_pid, int *ret_out)
 	return rc;
 }
 
-/* --resume N and the like, with their numbers: of an image before. */
-static bool
-is_spent(const char *word, bool *ret_two)
-{
-	static const char *const spent[] = { "--resume", "--go-back",
-		"--ready-fd" };
-
-	for (unsigned i = 0; i < sizeof spent / sizeof *spent; i++) {
-		size_t len = strlen(spent[i]);
-
-		if (strncmp(word, spent[i], len) != 0)
-			continue;
-		*ret_two = word[len] == '\0';
-		return *ret_two || word[len] == '=';
-	}
-	return false;
-}
-
-char **
-upgrade_argv(char **argv)
-{
-	unsigned n = 0, to = 0;
-	char **own;
-
-	while (argv[n])
-		n++;
-	own = xcalloc(n + 3, sizeof *own);
-	for (unsigned i = 0; i < n; i++) {
-		bool two = false;
-
-		if (i > 0 && is_spent(argv[i], &two))
-			i += two;
-		else
-			own[to++] = xmemdup0(argv[i], strlen(argv[i]));
-	}
-	return own;
-}
-
-/* As this process was started, and the memory. */
-static char **
-next_argv(char **argv, const char *option, int memory)
-{
-	static char number[16];
-	char **next = upgrade_argv(argv);
-	unsigned n = 0;
-
-	while (next[n])
-		n++;
-	(void)snprintf(number, sizeof number, "%d", memory);
-	next[n++] = xmemdup0(option, strlen(option));
-	next[n] = xmemdup0(number, strlen(number));
-	return next;
-}
-
-static void
-argv_free(char **argv)
-{
-	for (unsigned i = 0; argv[i]; i++)
-		free(argv[i]);
-	free(argv);
-}
-
 int
 upgrade_exec(struct master *m, int image)
 {
@@ -210,15 +224,13 @@ upgrade_exec(struct master *m, int image)
 void
 upgrade_exec_back(struct master *m, const int *memory)
 {
-	int image = m->upgrade->old_image;
-	/* This image has closed none of what it was left, and its own is
-	 * closed: all goes down again. */
-	int max = (int)sysconf(_SC_OPEN_MAX);
 	char **argv = next_argv(m->options.argv, "--go-back", *memory);
 
-	for (int fd = STDERR_FILENO + 1; fd < max && fd < 4096; fd++)
-		(void)fd_set_cloexec(fd, false);
+	/* This image has closed none of what it was left, and what it has
+	 * opened itself the exec closes. */
+	keep_open(&m->left, true);
+	(void)fd_set_cloexec(*memory, false);
 	privileges_keep(true);
-	(void)exec_fd(image, argv);
+	(void)exec_fd(m->upgrade->old_image, argv);
 	argv_free(argv);
 }

@@ -70,5 +70,7 @@ void upgrade_undo(struct upgrade *u, const char *fmt, ...)
 /* Something of it has ended: was it the last? */
 void upgrade_check_undone(struct upgrade *u);
 void upgrade_kill_new(struct upgrade *u);
+/* A worker of the image before, over the same arena. */
+void upgrade_start_again(struct slot *s);
 
 #endif

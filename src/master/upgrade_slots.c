@@ -168,6 +168,12 @@ upgrade_slot_parked(struct slot *s, bool was_parked)
 
 	if (!u || u->slot != s || u->step != STEP_PARKING)
 		return false;
+	if (was_parked && s->keeper != 0 && u->m->stop != STOP_NO) {
+		/* Its clients are to be told. */
+		upgrade_start_again(s);
+		upgrade_give_in(u);
+		return true;
+	}
 	if (!was_parked || s->keeper == 0) {
 		(void)snprintf(u->why, sizeof u->why,
 			"the worker died instead of parking");
@@ -184,6 +190,25 @@ upgrade_slot_parked(struct slot *s, bool was_parked)
 	return true;
 }
 
+void
+upgrade_slot_drained(struct slot *s)
+{
+	struct upgrade *u = s->m->upgrade;
+
+	if (!u || u->slot != s)
+		return;
+	upgrade_leave_slot(u);
+	arm(u, 0, next_slot);
+}
+
+bool
+upgrade_slot_is_parked(const struct slot *s)
+{
+	const struct upgrade *u = s->m->upgrade;
+
+	return u && u->slot == s && u->step > STEP_PARKING;
+}
+
 bool
 upgrade_slot_said(struct slot *s, const struct keeper_message *k)
 {
@@ -193,7 +218,7 @@ upgrade_slot_said(struct slot *s, const struct keeper_message *k)
 	siginfo_t info;
 	int rc;
 
-	if (!u || u->slot != s)
+	if (!u || u->slot != s || u->step < STEP_EXECING)
 		return false;
 	if (k->type == KEEPER_REFUSED) {
 		upgrade_undo(u, "its keeper refuses: %s", strerror(k->status));
@@ -246,6 +271,7 @@ swap(struct upgrade *u)
 	s->worker_pidfd = u->worker_pidfd;
 	u->worker_pidfd = -1;
 	s->arena_version = u->m->options.arena_version;
+	s->resync_tag = u->m->conf_generation;
 	s->since_ms = clock_wall_ms();
 	s->alive_ms = clock_mono_ms();
 	s->killed = s->stopped = s->late = false;
@@ -258,7 +284,7 @@ upgrade_slot_ready(struct slot *s)
 	struct upgrade *u = s->m->upgrade;
 	int rc;
 
-	if (!u || u->slot != s || u->step == STEP_NONE)
+	if (!u || u->slot != s || u->step < STEP_EXECING)
 		return false;
 	if (u->step != STEP_STARTING)
 		return true; /* it is being killed */
@@ -306,8 +332,7 @@ upgrade_slot_orphaned(struct slot *s)
 	/* The new pair has a table of its own: it can still go on, but there
 	 * is nothing to go back to. */
 	u->old_keeper_gone = true;
-	if (u->step == STEP_EXECING)
-		upgrade_undo(u, "its keeper has died");
+	s->keeper = 0;
 	return true;
 }
 
@@ -355,6 +380,7 @@ next_slot(void *arg)
 		u->next++;
 	if (u->next == m->n_slots) {
 		log_notice("upgraded: all workers are %s", BANTER_VERSION);
+		m->conf_anew = false;
 		upgrade_end(u, 0, NULL);
 		return;
 	}

@@ -13,6 +13,11 @@ struct keeper_message;
 
 /* Its worker has ended, parked or otherwise. */
 bool upgrade_slot_parked(struct slot *s, bool was_parked);
+/* It has ended because its last client had left: it needs no upgrade. */
+void upgrade_slot_drained(struct slot *s);
+/* Between one worker's end and the next one's GO: nobody serves its clients,
+ * and what is sent to it may be lost. */
+bool upgrade_slot_is_parked(const struct slot *s);
 /* Its keeper has said something. */
 bool upgrade_slot_said(struct slot *s, const struct keeper_message *k);
 /* CTL_READY. */

@@ -8,6 +8,8 @@
 #include "base/fd.h"
 #include "keeper/keeper.h"
 #include "log/log.h"
+#include "master/ctl_link.h"
+#include "master/health.h"
 #include "master/supervise.h"
 #include "master/upgrade_private.h"
 
@@ -54,6 +56,11 @@ upgrade_give_in(struct upgrade *u)
 	unsigned number = u->slot->number;
 	char why[300];
 
+	if (u->m->stop != STOP_NO) {
+		upgrade_leave_slot(u);
+		upgrade_end(u, -ESHUTDOWN, "the server stops");
+		return;
+	}
 	buf_printf(&u->report, "%u went back: %s\n", number, u->why);
 	for (unsigned i = number; i < u->m->n_slots; i++)
 		buf_printf(&u->report, "%u not tried\n", i + 1);
@@ -64,21 +71,48 @@ upgrade_give_in(struct upgrade *u)
 	upgrade_end(u, -ECANCELED, why);
 }
 
+void
+upgrade_start_again(struct slot *s)
+{
+	struct master *m = s->m;
+
+	/* READY and the like of the one that is dead. */
+	ctl_link_drop(s);
+	supervise_start_worker(s);
+	if (m->stop != STOP_NO && s->phase == SLOT_WAITING) {
+		loop_timer_clear(&s->respawn);
+		s->phase = SLOT_DOWN;
+		stop_step(m);
+		return;
+	}
+	/* The dead one may have taken a CTL_LOG. */
+	if (m->boot->log.target == CONF_LOG_FILE)
+		ctl_link_send(s, LINK_LOG);
+}
+
+/* The clients are lost with both keepers. */
+static void
+begin_anew(struct slot *s)
+{
+	supervise_lost(s);
+	if (s->m->stop == STOP_NO) {
+		supervise_schedule(s, true);
+		return;
+	}
+	s->phase = SLOT_DOWN;
+	stop_step(s->m);
+}
+
 /* Nobody holds the new table any more: the old keeper goes on. */
 static void
 undone(struct upgrade *u)
 {
 	struct slot *s = u->slot;
 
-	if (u->m->stop != STOP_NO) {
-		s->phase = SLOT_DOWN;
-	} else if (u->old_keeper_gone) {
-		s->keeper = 0;
-		supervise_lost(s);
-		supervise_schedule(s, true);
-	} else {
-		supervise_start_worker(s);
-	}
+	if (u->old_keeper_gone)
+		begin_anew(s);
+	else
+		upgrade_start_again(s);
 	upgrade_give_in(u);
 }
 
@@ -96,15 +130,26 @@ static void
 on_stuck(void *arg)
 {
 	struct upgrade *u = arg;
+	struct slot *s = u->slot;
 
+	/* It has not read KEEPER_EXEC yet, and KEEPER_END waits for what comes
+	 * of that. */
+	if (u->keeper == 0 && !u->old_keeper_gone &&
+		health_stands_still(s->keeper)) {
+		arm(u, UPGRADE_STEP_MS, on_stuck);
+		return;
+	}
 	log_error("upgrade: what is left of the new worker %u does not end: "
 		  "the slot is given up",
-		u->slot->number);
+		s->number);
 	/* Its bus must not have two workers: that end goes. */
-	if (!u->old_keeper_gone)
-		(void)kill(u->slot->keeper, SIGKILL); /* not reaped yet */
-	u->slot->giving_up = true;
-	u->slot->phase = SLOT_DOWN;
+	if (u->old_keeper_gone) {
+		begin_anew(s);
+	} else {
+		(void)kill(s->keeper, SIGKILL); /* not reaped yet */
+		s->giving_up = true;
+		s->phase = SLOT_DOWN;
+	}
 	upgrade_give_in(u);
 }
 
@@ -117,13 +162,14 @@ on_end_late(void *arg)
 	arm(u, UPGRADE_STEP_MS, on_stuck);
 }
 
-/* A worker that has not said its pid yet is known to its keeper alone. */
+/* A worker that has not said its pid yet, or of which there is no pidfd, is
+ * known to its keeper alone, and that to nobody when its word was lost. */
 static void
 end_new(struct upgrade *u)
 {
 	const struct keeper_message end = { .type = KEEPER_END };
 
-	if (u->keeper != 0 && u->worker == 0 && u->line >= 0 &&
+	if (u->worker_pidfd < 0 && u->line >= 0 &&
 		keeper_send(u->line, &end, NULL, 0) == 0)
 		arm(u, END_MS, on_end_late);
 	else

@@ -82,6 +82,18 @@ miss_private(struct worker *w, uint64_t receiver)
 	tx_commit(&w->arena);
 }
 
+/* The master says so too, but not to a worker that has just died of it. */
+static void
+end_origin(struct worker *w, uint64_t session)
+{
+	const struct session *s = session_find(w, session);
+	struct event e = { .type = EVENT_CLOSING,
+		.text = SLICE_LIT("your message could not be shown") };
+
+	if (s != NULL)
+		client_quit(w, s, SLICE_LIT("server fault"), &e);
+}
+
 /* Whoever waits for it as an answer would wait for ever. */
 static void
 end_who_waits(struct worker *w, uint64_t session)
@@ -104,9 +116,10 @@ poison_skip(struct worker *w, const struct bus_frame *f)
 	/* Named by the other slots' workers already, or by us now. */
 	if (w->skip_frame == w->arena.head->frame_in + 1)
 		control_poisoned(w, f);
-	if (f->type == BUS_SAY)
+	if (f->type == BUS_SAY) {
 		miss_one(w, f->room, f->flags & BUS_ECHO ? 0 : f->sender);
-	else if (f->type == BUS_PRIVATE)
+		end_origin(w, f->sender);
+	} else if (f->type == BUS_PRIVATE)
 		miss_private(w, f->sender); /* of whom it is the receiver */
 	else if (downlink_is_answer(f->type))
 		end_who_waits(w, f->sender);

@@ -46,8 +46,10 @@ is_named(const struct worker *w, int fd)
 {
 	const struct arena_head *h = w->arena.head;
 
-	if (is_standard(w, fd) || fd == w->env->conf || fd == h->conf_fd ||
-		fd == h->prepared_fd || session_at(&w->arena, fd) != NULL)
+	/* env->conf is the number of the fork: a reload has closed it since. */
+	if (is_standard(w, fd) || fd == h->conf_fd || fd == h->prepared_fd ||
+		(w->conf_is_given && fd == w->env->conf) ||
+		session_at(&w->arena, fd) != NULL)
 		return true;
 	for (unsigned i = 0; i < ARENA_ENGINE_FDS; i++)
 		if (fd == h->engine_fd[i] || fd == h->dead_engine_fd[i])

@@ -30,8 +30,10 @@
 
 #define BEAT_MS      1000 /* the longest turn of an idle worker */
 #define FULL_BEAT_MS 100  /* the same while clients may wait for a place */
-#define GO_MS        4000 /* for the master to decide about an orphan */
-#define ORPHAN_MS    2000 /* for goodbyes when the master is gone */
+#define GO_MS                                                                 \
+ 1500                  /* for the master to decide about an orphan: less than \
+			* it waits for us */
+#define ORPHAN_MS 2000 /* for goodbyes when the master is gone */
 
 void
 list_add(struct list *l, uint32_t v)
@@ -407,7 +409,8 @@ worker_run(struct slot_env *env, uint64_t generation, int keeper_pidfd)
 	if (rc >= 0)
 		return rc;
 	rc = open_all(&w);
-	if (rc == -EPROTO || rc == -ECANCELED) {
+	/* Before GO the image before can still go on with the clients. */
+	if ((rc == -EPROTO || rc == -ECANCELED) && !env->waits_for_go) {
 		recover_give_up(&w);
 		return SLOT_EXIT_GIVEN_UP;
 	}

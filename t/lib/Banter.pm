@@ -167,7 +167,7 @@ sub exec_daemon
 	fcntl $ready_w, 2, 0; # F_SETFD: kept across the exec
 	my @wrap = split ' ', $ENV{BANTER_TEST_WRAP} || '';
 	my @command = (@wrap, banterd(), '-F', '-c', $self->{conf},
-		'--ready-fd', $fd, @{ $o->{args} || [] });
+		$o->{ready_option} || '--ready-fd', $fd, @{ $o->{args} || [] });
 	@command = ('/bin/sh', '-c', 'ulimit -n "$0" && exec "$@"', $o->{nofile},
 		@command) if $o->{nofile};
 	exec { $command[0] } @command or POSIX::_exit(126);

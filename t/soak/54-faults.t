@@ -34,6 +34,8 @@ my %errors = (
 	lines_pair => [qw(EMFILE ENOBUFS)],
 	image_exec => [qw(ENOEXEC EACCES EIO)],
 	upgrade_exec => [qw(ENOEXEC EIO)],
+	upgrade_map => [qw(EINVAL)],
+	upgrade_hub => [qw(EIO)],
 	upgrade_restored => [qw(EIO)],
 );
 my @errors = qw(EAGAIN EINTR EIO);

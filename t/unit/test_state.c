@@ -369,3 +369,53 @@ Test(state, what_is_missing_reads_as_zero_and_what_is_too_long_as_bad)
 	cr_assert(u.bad);
 	pack_fini(&p);
 }
+
+/* A later image writes more into each. */
+Test(state, what_is_more_in_a_record_is_passed_over)
+{
+	struct pack p = { 0 };
+	struct unpack u, record;
+
+	for (unsigned i = 1; i <= 2; i++) {
+		size_t at = pack_record(&p);
+
+		pack_u64(&p, i);
+		pack_u64(&p, 4711);
+		pack_end(&p, at);
+	}
+	u = unpack_of(bytes_of(&p));
+	for (unsigned i = 1; i <= 2; i++) {
+		record = unpack_record(&u);
+		cr_assert_eq(unpack_u64(&record), i);
+	}
+	cr_assert_eq(u.rest.len, 0);
+	u = unpack_of(slice_of(p.p, p.len - 1));
+	(void)unpack_record(&u);
+	record = unpack_record(&u);
+	cr_assert(record.bad && u.bad);
+	pack_fini(&p);
+}
+
+/* An image that gives the place back may have closed one. */
+Test(state, a_descriptor_that_is_gone_may_be_done_without)
+{
+	struct keep k = { 0 }, left = { 0 };
+	struct kept kept = { .left = &left };
+	int end[2];
+
+	cr_assert_eq(pipe(end), 0);
+	keep_fd(&k, end[0]);
+	keep_fd(&k, end[1]);
+	keep_fd(&k, end[1]);
+	(void)close(end[1]);
+	kept.u = unpack_of(bytes_of(&k.pack));
+	cr_assert_eq(kept_fd(&kept), end[0]);
+	cr_assert_eq(kept_fd_if_open(&kept), -1);
+	cr_assert_not(kept.u.bad);
+	cr_assert_eq(left.n_fds, 1);
+	(void)kept_fd(&kept);
+	cr_assert(kept.u.bad);
+	keep_fini(&k);
+	keep_close(&left);
+	cr_assert_eq(close(end[0]), -1, "it is closed");
+}
