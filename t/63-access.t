@@ -201,6 +201,17 @@ subtest 'they are kept' => sub {
 	$b->stop_ok;
 };
 
+subtest 'a death lets nobody in' => sub {
+	my $b = Banter->start(workers => 1,
+		env => { BANTER_FAULT => 'access_refused:kill:1' });
+	$b->expect_log(qr/worker 1 .*was killed by SIGKILL/);
+	is($b->ctl_run('ban', '127.0.0.9')->{code}, 0, 'a ban');
+	is_out($b, '127.0.0.9', $BANNED, 'killed when it was accepted: the successor refuses it');
+	is($b->metric('takeovers'), 1, 'there was a takeover');
+	is_in($b, '127.0.0.10', 'others are let in');
+	$b->stop_ok;
+};
+
 subtest 'kick --ban' => sub {
 	my $b = Banter->start(workers => 2, listen => { text => {}, local => { address => [$path] } });
 	my ($ann, $bob) = map { Banter::Client->new(port => $b->port, local => $_) }
