@@ -207,6 +207,7 @@ subtest 'a death lets nobody in' => sub {
 	$b->expect_log(qr/worker 1 .*was killed by SIGKILL/);
 	is($b->ctl_run('ban', '127.0.0.9')->{code}, 0, 'a ban');
 	is_out($b, '127.0.0.9', $BANNED, 'killed when it was accepted: the successor refuses it');
+	unlike($b->log_text, qr/event=kick/, '... instead of letting it in and closing it then');
 	is($b->metric('takeovers'), 1, 'there was a takeover');
 	is_in($b, '127.0.0.10', 'others are let in');
 	$b->stop_ok;
@@ -257,6 +258,11 @@ subtest 'UNIX sockets: socket_mode and socket_group' => sub {
 	$b->reload_ok;
 	is((stat $path)[2] & 07777, 0666, 'a reload changes the mode');
 	is((stat $path)[5], (stat $dir)[5], '... and the group') if %group;
+	if (%group) {
+		chown -1, $gid, $path;
+		$b->reload_ok;
+		is((stat $path)[5], $gid, '... but not a group that it has not set');
+	}
 	$b->configure(listen => { local => { address => [$path],
 		socket_group => 'no-such-group' } });
 	$b->expect_log(qr/no-such-group/, qr/the reload is refused/);

@@ -172,6 +172,7 @@ subtest 'a death lets nobody in' => sub {
 		my $c = proxied($b, v1('192.0.2.8', 4711) . "hello\n");
 		like($c->next_line, qr/banned here; the reason: so$/,
 			'... is applied by the successor');
+		unlike($b->log_text, qr/event=kick/, '... before it is let in');
 		is($b->metric('takeovers'), 1, '... there was a takeover');
 		my $d = proxied($b, v1('192.0.2.9', 4712));
 		ok($d->greeted('lobby'), '... others are let in');
