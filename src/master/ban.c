@@ -46,16 +46,6 @@ save(struct master *m)
 }
 
 static void
-on_timer(void *arg)
-{
-	struct master *m = arg;
-
-	if (banlist_expire(m->banlist, clock_wall_ms()) > 0 || m->bans_unsaved)
-		(void)save(m);
-	arm(m);
-}
-
-static void
 seal(struct master *m)
 {
 	fd_close(&m->bans_fd);
@@ -67,6 +57,14 @@ seal(struct master *m)
 	}
 }
 
+static void
+tell_all(struct master *m)
+{
+	for (unsigned i = 0; i < m->n_slots; i++)
+		if (m->slot[i].phase == SLOT_READY)
+			ctl_link_send(&m->slot[i], LINK_BANS);
+}
+
 void
 ban_start(struct master *m)
 {
@@ -76,6 +74,8 @@ ban_start(struct master *m)
 	if (banlist_expire(m->banlist, clock_wall_ms()) > 0)
 		(void)save(m);
 	seal(m);
+	/* The image before may have had something to tell them still. */
+	tell_all(m);
 	arm(m);
 }
 
@@ -99,12 +99,25 @@ changed(struct master *m)
 	int rc;
 
 	seal(m);
-	for (unsigned i = 0; i < m->n_slots; i++)
-		if (m->slot[i].phase == SLOT_READY)
-			ctl_link_send(&m->slot[i], LINK_BANS);
+	tell_all(m);
 	rc = save(m);
 	arm(m);
 	return rc;
+}
+
+static void
+on_timer(void *arg)
+{
+	struct master *m = arg;
+
+	/* Off the workers' list as well: the clock may be set back. */
+	if (banlist_expire(m->banlist, clock_wall_ms()) > 0) {
+		(void)changed(m);
+		return;
+	}
+	if (m->bans_unsaved)
+		(void)save(m);
+	arm(m);
 }
 
 int
