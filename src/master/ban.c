@@ -68,9 +68,11 @@ tell_all(struct master *m)
 void
 ban_start(struct master *m)
 {
-	m->banlist = banlist_new(m->boot->state_dir);
 	m->bans_fd = -1;
-	(void)banlist_load(m->banlist);
+	if (m->banlist == NULL) {
+		m->banlist = banlist_new(m->boot->state_dir);
+		(void)banlist_load(m->banlist);
+	}
 	if (banlist_expire(m->banlist, clock_wall_ms()) > 0)
 		(void)save(m);
 	seal(m);
@@ -88,8 +90,24 @@ ban_stop(struct master *m)
 }
 
 void
+ban_save(const struct master *m, struct pack *p)
+{
+	pack_u64(p, m->bans_unsaved);
+	banlist_pack(m->banlist, p);
+}
+
+bool
+ban_restore(struct master *m, struct unpack *u)
+{
+	m->bans_unsaved = unpack_u64(u);
+	m->banlist = banlist_new(m->boot->state_dir);
+	return banlist_unpack(m->banlist, u);
+}
+
+void
 ban_ready(struct slot *s)
 {
+	s->bans_unread = false;
 	ctl_link_send(s, LINK_BANS);
 }
 
