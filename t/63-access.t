@@ -7,7 +7,7 @@ use File::Temp ();
 use Test::More;
 use Banter;
 use Banter::Client;
-use Banter::Proc qw(wait_until slurp);
+use Banter::Proc qw(wait_until slurp state);
 
 my $dir = File::Temp::tempdir('banter-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 chmod 0755, $dir;
@@ -188,16 +188,60 @@ subtest 'they are kept' => sub {
 
 	# What cannot be kept is in force all the same.
 	SKIP: {
-		mkdir "$file.new" or skip 'no folder in the way', 3;
+		mkdir "$file.new" or skip 'no folder in the way', 5;
 		$b->expect_log(qr{/bans cannot be written});
 		my $r = $b->ctl_run('ban', '127.0.0.12');
 		is($r->{code}, 0, 'without a file');
 		like("$r->{out}$r->{err}", qr/NOT SAVED/, '... it says so');
 		is_out($b, '127.0.0.12', $BANNED, '... and is in force');
+		is($b->ctl_run('upgrade')->{code}, 0, 'an upgrade');
+		is_out($b, '127.0.0.12', $BANNED, '... does not forget it');
 		rmdir "$file.new";
 	}
 	$b->ctl_run('ban', '127.0.0.13');
 	like(slurp($file), qr/^127\.0\.0\.12 /m, 'saved when it can be');
+	$b->stop_ok;
+};
+
+# Lists that are sent and not read keep their memory for all that time.
+sub unread
+{
+	my ($pid) = @_;
+	my $n;
+	for my $file (glob "/proc/$pid/fdinfo/*") {
+		$n = ($n || 0) + $1 if (eval { slurp($file) } // '') =~ /^scm_fds:\s*(\d+)/m;
+	}
+	return $n;
+}
+
+subtest 'a stopped worker gets one list' => sub {
+	my $b = Banter->start(workers => 2);
+	my $goes = $b->client(worker => 2, local => '127.0.0.9');
+	my $pid = $b->workers->{2};
+	kill 'STOP', $pid;
+	ok((wait_until { state($pid) eq 'T' }), 'it is stopped');
+	is(scalar(grep { $b->ctl_run('ban', "192.0.2.$_")->{code} != 0 } 1 .. 12), 0, 'bans go on');
+	is($b->ctl_run('ban', '127.0.0.9')->{code}, 0, '... for one who is there, too');
+	SKIP: {
+		my $n = unread($pid);
+		skip 'this kernel does not tell', 1 unless defined $n;
+		is($n, 1, 'it is sent one list');
+	}
+	kill 'CONT', $pid;
+	ok($goes->expect($BANNED), 'and the last one when it has read that');
+	ok($goes->eof, '... which is applied');
+	$b->stop_ok;
+};
+
+subtest 'a death lets nobody in' => sub {
+	my $b = Banter->start(workers => 1,
+		env => { BANTER_FAULT => 'access_refused:kill:1' });
+	$b->expect_log(qr/worker 1 .*was killed by SIGKILL/);
+	is($b->ctl_run('ban', '127.0.0.9')->{code}, 0, 'a ban');
+	is_out($b, '127.0.0.9', $BANNED, 'killed when it was accepted: the successor refuses it');
+	unlike($b->log_text, qr/event=kick/, '... instead of letting it in and closing it then');
+	is($b->metric('takeovers'), 1, 'there was a takeover');
+	is_in($b, '127.0.0.10', 'others are let in');
 	$b->stop_ok;
 };
 
@@ -246,6 +290,11 @@ subtest 'UNIX sockets: socket_mode and socket_group' => sub {
 	$b->reload_ok;
 	is((stat $path)[2] & 07777, 0666, 'a reload changes the mode');
 	is((stat $path)[5], (stat $dir)[5], '... and the group') if %group;
+	if (%group) {
+		chown -1, $gid, $path;
+		$b->reload_ok;
+		is((stat $path)[5], $gid, '... but not a group that it has not set');
+	}
 	$b->configure(listen => { local => { address => [$path],
 		socket_group => 'no-such-group' } });
 	$b->expect_log(qr/no-such-group/, qr/the reload is refused/);

@@ -163,6 +163,23 @@ subtest 'limits, lists and bans see the real address' => sub {
 	$b->stop_ok;
 };
 
+subtest 'a death lets nobody in' => sub {
+	for my $at (qw(input_noted proxy_whole)) {
+		my $b = Banter->start(workers => 1, listen => \%TRUST,
+			env => { BANTER_FAULT => "$at:kill:1" });
+		$b->expect_log(qr/worker 1 .*was killed by SIGKILL/);
+		is($b->ctl_run('ban', '192.0.2.8', 'so')->{code}, 0, "$at: a ban");
+		my $c = proxied($b, v1('192.0.2.8', 4711) . "hello\n");
+		like($c->next_line, qr/banned here; the reason: so$/,
+			'... is applied by the successor');
+		unlike($b->log_text, qr/event=kick/, '... before it is let in');
+		is($b->metric('takeovers'), 1, '... there was a takeover');
+		my $d = proxied($b, v1('192.0.2.9', 4712));
+		ok($d->greeted('lobby'), '... others are let in');
+		$b->stop_ok;
+	}
+};
+
 # A death while the header is read: nobody notices.
 for my $at (qw(proxy_part proxy_whole input_noted io_received uplink_append input_held accept_done)) {
 	for my $nth (1, 3) {

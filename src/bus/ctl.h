@@ -58,7 +58,8 @@ enum ctl_type {
 			    * empty and this slot is done with it */
 	CTL_POISONED,      /* struct ctl_frame: it has ended this slot's worker
 			    * twice and was skipped */
-	CTL_ADDRESS        /* tag; struct ctl_address */
+	CTL_ADDRESS,       /* tag; struct ctl_address */
+	CTL_BANS_HAD       /* CTL_BANS was read: there may be another */
 };
 
 struct ctl_head {

@@ -46,16 +46,6 @@ save(struct master *m)
 }
 
 static void
-on_timer(void *arg)
-{
-	struct master *m = arg;
-
-	if (banlist_expire(m->banlist, clock_wall_ms()) > 0 || m->bans_unsaved)
-		(void)save(m);
-	arm(m);
-}
-
-static void
 seal(struct master *m)
 {
 	fd_close(&m->bans_fd);
@@ -67,15 +57,27 @@ seal(struct master *m)
 	}
 }
 
+static void
+tell_all(struct master *m)
+{
+	for (unsigned i = 0; i < m->n_slots; i++)
+		if (m->slot[i].phase == SLOT_READY)
+			ctl_link_send(&m->slot[i], LINK_BANS);
+}
+
 void
 ban_start(struct master *m)
 {
-	m->banlist = banlist_new(m->boot->state_dir);
 	m->bans_fd = -1;
-	(void)banlist_load(m->banlist);
+	if (m->banlist == NULL) {
+		m->banlist = banlist_new(m->boot->state_dir);
+		(void)banlist_load(m->banlist);
+	}
 	if (banlist_expire(m->banlist, clock_wall_ms()) > 0)
 		(void)save(m);
 	seal(m);
+	/* The image before may have had something to tell them still. */
+	tell_all(m);
 	arm(m);
 }
 
@@ -88,8 +90,24 @@ ban_stop(struct master *m)
 }
 
 void
+ban_save(const struct master *m, struct pack *p)
+{
+	pack_u64(p, m->bans_unsaved);
+	banlist_pack(m->banlist, p);
+}
+
+bool
+ban_restore(struct master *m, struct unpack *u)
+{
+	m->bans_unsaved = unpack_u64(u);
+	m->banlist = banlist_new(m->boot->state_dir);
+	return banlist_unpack(m->banlist, u);
+}
+
+void
 ban_ready(struct slot *s)
 {
+	s->bans_unread = false;
 	ctl_link_send(s, LINK_BANS);
 }
 
@@ -99,12 +117,25 @@ changed(struct master *m)
 	int rc;
 
 	seal(m);
-	for (unsigned i = 0; i < m->n_slots; i++)
-		if (m->slot[i].phase == SLOT_READY)
-			ctl_link_send(&m->slot[i], LINK_BANS);
+	tell_all(m);
 	rc = save(m);
 	arm(m);
 	return rc;
+}
+
+static void
+on_timer(void *arg)
+{
+	struct master *m = arg;
+
+	/* Off the workers' list as well: the clock may be set back. */
+	if (banlist_expire(m->banlist, clock_wall_ms()) > 0) {
+		(void)changed(m);
+		return;
+	}
+	if (m->bans_unsaved)
+		(void)save(m);
+	arm(m);
 }
 
 int

@@ -241,3 +241,53 @@ banlist_save(const struct banlist *l)
 	free(text);
 	return rc;
 }
+
+void
+banlist_pack(const struct banlist *l, struct pack *p)
+{
+	pack_i64(p, l->unreadable);
+	pack_u64(p, l->n);
+	for (uint32_t i = 0; i < l->n; i++) {
+		const struct ban *b = &l->at[i];
+		size_t at = pack_record(p);
+
+		pack_bytes(p, b->net.address, sizeof b->net.address);
+		pack_u64(p, b->net.bits);
+		pack_u64(p, b->since_ms);
+		pack_u64(p, b->until_ms);
+		pack_u64(p, b->by);
+		pack_str(p, b->reason);
+		pack_end(p, at);
+	}
+}
+
+static bool
+unpack_one(struct banlist *l, struct unpack u)
+{
+	struct slice address = unpack_bytes(&u);
+	struct ban b = { 0 };
+
+	if (address.len != sizeof b.net.address)
+		return false;
+	memcpy(b.net.address, address.p, address.len);
+	b.net.bits = (uint8_t)unpack_u64(&u);
+	b.since_ms = unpack_u64(&u);
+	b.until_ms = unpack_u64(&u);
+	b.by = (uid_t)unpack_u64(&u);
+	unpack_str(&u, b.reason, sizeof b.reason);
+	return !u.bad && b.net.bits <= 128 &&
+	       banlist_add(l, &b, BANLIST_MAX) >= 0;
+}
+
+bool
+banlist_unpack(struct banlist *l, struct unpack *u)
+{
+	uint64_t n;
+
+	l->unreadable = (int)unpack_i64(u);
+	n = unpack_u64(u);
+	while (!u->bad && n-- > 0)
+		if (!unpack_one(l, unpack_record(u)))
+			return false;
+	return !u->bad;
+}

@@ -13,6 +13,7 @@
 #ifndef BANTER_MASTER_BANLIST_H
 #define BANTER_MASTER_BANLIST_H
 
+#include "base/pack.h"
 #include "bus/bans.h"
 #include "conf/conf.h"
 
@@ -40,6 +41,11 @@ void banlist_free(struct banlist **list);
  * left out.  0 also without a file; -errno: it cannot be read, and is not
  * written either, so that nothing is lost. */
 int banlist_load(struct banlist *list);
+
+/* The list for the next image, which then need not read the file: it has what
+ * could not be written too.  False: it is damaged. */
+void banlist_pack(const struct banlist *list, struct pack *p);
+bool banlist_unpack(struct banlist *list, struct unpack *u);
 
 /* Write the file: beside it, to the disk, and in its place.  0 or -errno: then
  * the old one stays. */

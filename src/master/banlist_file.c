@@ -40,10 +40,19 @@ banlist_file_read(const char *path, char **ret)
 	text = rc < 0 ? NULL : fd_read_file(fd, &len);
 	if (rc == 0 && text == NULL)
 		rc = -errno;
+	/* What could not be read would be lost when it is written over. */
+	if (rc == 0 && (off_t)len != st.st_size)
+		rc = -EIO;
 	fd_close(&fd);
-	if (rc < 0)
+	if (rc < 0) {
+		free(text);
 		return rc;
+	}
 	*ret = xmemdup0(text, len);
+	/* One that would end the text here makes its own line bad only. */
+	for (size_t i = 0; i < len; i++)
+		if ((*ret)[i] == '\0')
+			(*ret)[i] = '\x01';
 	free(text);
 	return 0;
 }

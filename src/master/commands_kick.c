@@ -26,22 +26,31 @@ closed(struct waiter *w)
 		*note ? "; " : "", note);
 }
 
+/* A ban is in force all the same. */
+static void
+not_closed(struct waiter *w)
+{
+	unsigned slot = session_id_slot(w->session);
+	char note[COMMANDS_NOTE_LEN];
+
+	memcpy(note, w->note, sizeof note);
+	control_finish(waiter_end(w), CONTROL_TIMEOUT,
+		"worker %u was told but has not closed it yet (stopped?)%s%s",
+		slot, *note ? "; " : "", note);
+}
+
 static void
 kick_look(void *arg)
 {
 	struct waiter *w = arg;
 	struct commands *c = w->commands;
 	struct slice nick = slice_of(w->nick, w->nick_len);
-	unsigned slot = session_id_slot(w->session);
 	uint64_t now = clock_mono_ms();
 
 	if (hub_session_by_nick(master_hub(c->master), nick) != w->session)
 		closed(w);
 	else if (now >= w->until_ms)
-		control_finish(waiter_end(w), CONTROL_TIMEOUT,
-			"worker %u was told but has not closed it yet "
-			"(stopped?)",
-			slot);
+		not_closed(w);
 	else
 		loop_timer_set(master_loop(c->master), &w->timer,
 			now + KICK_LOOK_MS, kick_look, w);

@@ -74,6 +74,7 @@ struct slot {
 	bool bus_out;             /* waits to become writable */
 	bool ctl_out;
 	unsigned pending; /* enum link_pending */
+	bool bans_unread; /* CTL_BANS was sent, CTL_BANS_HAD has not come */
 	uint64_t abort_tag;
 	uint64_t stop_ms;
 	int page_fd;

@@ -87,7 +87,8 @@ send_pending(struct slot *s)
 	for (unsigned bit = LINK_ABORT; bit <= LINK_BANS; bit <<= 1) {
 		int rc;
 
-		if (!(s->pending & bit))
+		/* A list that nobody reads is memory: one of them is enough. */
+		if (!(s->pending & bit) || (bit == LINK_BANS && s->bans_unread))
 			continue;
 		rc = send_one(s, bit);
 		if (rc == -EAGAIN || rc == -ETOOMANYREFS) {
@@ -95,6 +96,7 @@ send_pending(struct slot *s)
 			return;
 		}
 		s->pending &= ~bit;
+		s->bans_unread |= bit == LINK_BANS && rc == 0;
 		if (rc < 0 && rc != -EPIPE && rc != -ECONNRESET)
 			log_error("worker %u: sending command %u: %s",
 				s->number, bit, strerror(-rc));
@@ -178,6 +180,14 @@ poisoned(struct slot *s, struct slice body)
 	return true;
 }
 
+static bool
+bans_had(struct slot *s)
+{
+	s->bans_unread = false;
+	send_pending(s);
+	return true;
+}
+
 /* False: the message is wrong, or wrong now. */
 static bool
 dispatch(struct slot *s, const struct ctl_head *h, struct slice body)
@@ -186,6 +196,9 @@ dispatch(struct slot *s, const struct ctl_head *h, struct slice body)
 
 	if (h->type == CTL_READY)
 		return body.len == 0 && supervise_ready(s);
+	/* Also of a list that was for its predecessor. */
+	if (h->type == CTL_BANS_HAD)
+		return body.len == 0 && bans_had(s);
 	if (s->phase != SLOT_READY)
 		return false;
 	switch ((enum ctl_type)h->type) {
@@ -275,6 +288,7 @@ int
 ctl_link_open(struct slot *s)
 {
 	s->pending = 0;
+	s->bans_unread = false;
 	s->ctl_out = false;
 	return loop_add(s->m->loop, s->ctl, EPOLLIN, on_ctl, s);
 }

@@ -326,7 +326,8 @@ listeners_abort(struct listeners *ls)
 }
 
 bool
-listeners_commit(struct listeners *ls, const struct conf *conf, uint64_t mask)
+listeners_commit(struct listeners *ls, const struct conf *was,
+	const struct conf *conf, uint64_t mask)
 {
 	bool leaving = false;
 
@@ -340,7 +341,7 @@ listeners_commit(struct listeners *ls, const struct conf *conf, uint64_t mask)
 			continue;
 		}
 		if (a->state == ADDRESS_LIVE)
-			listeners_adjust(a, conf);
+			listeners_adjust(a, was, conf);
 		a->state = ADDRESS_LIVE;
 		a->listen = a->next_listen;
 		(void)snprintf(a->name, sizeof a->name, "%s",

@@ -87,17 +87,18 @@ int listeners_grow(struct listeners *ls, const struct conf *conf, unsigned n,
 int listeners_prepare(struct listeners *ls, const struct conf *conf,
 	uint64_t generation, struct buf *why);
 void listeners_abort(struct listeners *ls);
-/* True: some addresses are leaving now; the slots of mask say when they are
- * done. */
-bool listeners_commit(
-	struct listeners *ls, const struct conf *conf, uint64_t mask);
+/* In place of what was.  True: some addresses are leaving now; the slots of
+ * mask say when they are done. */
+bool listeners_commit(struct listeners *ls, const struct conf *was,
+	const struct conf *conf, uint64_t mask);
 
 /* What a socket of that section is opened with.  0 or -ENOENT: its group does
  * not exist. */
 int listeners_options(
 	const struct conf *conf, unsigned listen, struct listen_options *ret);
 /* Give what is open the options of its next section. */
-void listeners_adjust(struct address *a, const struct conf *conf);
+void listeners_adjust(
+	struct address *a, const struct conf *was, const struct conf *conf);
 
 /* A slot has left an address.  False: there never was such an address. */
 bool listeners_done(struct listeners *ls, unsigned slot, uint32_t number);

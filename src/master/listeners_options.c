@@ -36,9 +36,11 @@ listeners_options(
 				: 0;
 }
 
-/* The file of a supervisor's socket is the supervisor's. */
+/* The file of a supervisor's socket is the supervisor's.  A group that nobody
+ * has asked for is the folder's, maybe: it stays. */
 static void
-adjust_file(const struct address *a, const struct conf *conf)
+adjust_file(const struct address *a, const struct conf *was,
+	const struct conf *conf)
 {
 	struct listen_options o;
 	int rc;
@@ -46,7 +48,9 @@ adjust_file(const struct address *a, const struct conf *conf)
 	if (a->inherited)
 		return;
 	rc = listeners_options(conf, a->next_listen, &o);
-	if (*conf->listen[a->next_listen].socket_group == '\0')
+	if (*conf->listen[a->next_listen].socket_group == '\0' &&
+		a->listen < was->n_listen &&
+		*was->listen[a->listen].socket_group != '\0')
 		o.gid = getegid();
 	if (rc == 0)
 		rc = listen_set_file(&a->bound, &o);
@@ -56,12 +60,13 @@ adjust_file(const struct address *a, const struct conf *conf)
 }
 
 void
-listeners_adjust(struct address *a, const struct conf *conf)
+listeners_adjust(
+	struct address *a, const struct conf *was, const struct conf *conf)
 {
 	struct listen_options o = options_of(conf);
 
 	if (a->bound.ss.ss_family == AF_UNIX) {
-		adjust_file(a, conf);
+		adjust_file(a, was, conf);
 		return;
 	}
 	for (unsigned i = 0; i < a->n_fds; i++)

@@ -245,7 +245,7 @@ commit(struct reload *r)
 	/* `workers = 0` stays the same word for another number of CPUs. */
 	if (r->n_wanted != m->n_wanted && r->conf->workers == m->conf->workers)
 		buf_str(&report, "workers applied\n");
-	if (listeners_commit(&m->listeners, r->conf, r->asked))
+	if (listeners_commit(&m->listeners, m->conf, r->conf, r->asked))
 		loop_timer_set(m->loop, &m->leaving,
 			clock_mono_ms() + RELOAD_LEAVE_MS, on_leaving, m);
 	change_conf(r);

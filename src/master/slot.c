@@ -276,7 +276,8 @@ slot_open(struct slot *s)
 int
 slot_adopt(struct slot *s)
 {
-	unsigned pending = s->pending;
+	/* Not the bans, which are not there yet: without any, they are off. */
+	unsigned pending = s->pending & ~(unsigned)LINK_BANS;
 	int rc = map_page(s);
 
 	if (rc < 0 || s->phase == SLOT_DRAINED)

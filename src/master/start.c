@@ -193,7 +193,7 @@ start_limits(struct master *m)
 		return bind_failed(rc);
 	}
 	listeners_drop_spare(&m->listeners);
-	(void)listeners_commit(&m->listeners, m->conf, 0);
+	(void)listeners_commit(&m->listeners, m->conf, m->conf, 0);
 	m->slot_cap = limits_slot_cap(m->fd_limit, m->listeners.n);
 	limits_check(m->conf, m->n_slots, m->fd_limit, m->slot_cap);
 	return 0;

@@ -10,6 +10,7 @@
 #include "bus/wire.h"
 #include "keeper/keeper.h"
 #include "log/log.h"
+#include "master/ban.h"
 #include "master/control.h"
 #include "master/hub.h"
 #include "master/resume.h"
@@ -30,10 +31,11 @@ enum tag {
 	TAG_SLOTS = 7,
 	TAG_HUB = 9,
 	TAG_CONTROL = 11,
-	TAG_UPGRADE = 13
+	TAG_UPGRADE = 13,
+	TAG_BANS = 14 /* without it there is their file */
 };
 
-#define TAG_LAST 13
+#define TAG_LAST 14
 
 #define BUSY "the server is being upgraded: ask again"
 
@@ -159,6 +161,9 @@ state_save(struct master *m, struct keep *k, bool last)
 	pack_end(p, at);
 	at = pack_begin(p, TAG_UPGRADE);
 	upgrade_save(m, k);
+	pack_end(p, at);
+	at = pack_begin(p, TAG_BANS);
+	ban_save(m, p);
 	pack_end(p, at);
 }
 
@@ -321,6 +326,8 @@ restore_all(
 	if (!listeners_restore(&m->listeners, &k[TAG_LISTENERS]) ||
 		!state_restore_slots(m, &k[TAG_SLOTS]) || !arenas_fit(m, why) ||
 		!restore_conf(m, rehearse, why) || !restore_hub(m, &k[TAG_HUB]))
+		return false;
+	if (s->has[TAG_BANS] && !ban_restore(m, &k[TAG_BANS].u))
 		return false;
 	m->commands = commands_new(m);
 	return upgrade_restore_control(m, &k[TAG_CONTROL]);

@@ -279,11 +279,21 @@ int
 listen_set_file(const struct listen_address *a, const struct listen_options *o)
 {
 	const struct sockaddr_un *un = (const void *)&a->ss;
+	mode_t mode = o->mode ? o->mode : 0666;
+	struct stat st;
+	int rc = 0;
 
+	/* The new group has no more for a moment than what both modes give it;
+	 * and what one call refuses is no reason to leave out the other. */
+	if (lstat(un->sun_path, &st) == 0 && (st.st_mode & 0777 & ~mode) != 0 &&
+		chmod(un->sun_path, st.st_mode & 0777 & mode) == -1)
+		rc = -errno;
 	if (o->gid != (gid_t)-1 &&
-		lchown(un->sun_path, (uid_t)-1, o->gid) == -1)
-		return -errno;
-	return chmod(un->sun_path, o->mode ? o->mode : 0666) == -1 ? -errno : 0;
+		lchown(un->sun_path, (uid_t)-1, o->gid) == -1 && rc == 0)
+		rc = -errno;
+	if (chmod(un->sun_path, mode) == -1 && rc == 0)
+		rc = -errno;
+	return rc;
 }
 
 /* The file takes the socket's own mode: until it has the one that it is to have

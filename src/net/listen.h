@@ -58,7 +58,8 @@ int listen_learn(int fd, struct listen_address *ret);
 /* Change the options that accepted sockets inherit.  0 or -errno. */
 int listen_adjust(int fd, const struct listen_options *o);
 
-/* The mode and group of a UNIX socket's file.  0 or -errno. */
+/* The mode and group of a UNIX socket's file: each is set even if the other
+ * cannot be.  0 or the first one's -errno. */
 int listen_set_file(
 	const struct listen_address *address, const struct listen_options *o);
 

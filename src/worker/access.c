@@ -122,8 +122,9 @@ access_bans(struct worker *w, int fd)
 	struct bans bans = { 0 };
 	int rc = fd < 0 ? -ENODATA : bans_map(&bans, fd);
 
-	/* Without them others are served all the same. */
+	/* Without them others are served all the same.  Headers have waited. */
 	w->has_bans = true;
+	w->resume = true;
 	if (rc < 0) {
 		log_error("the list of bans cannot be read: %s", strerror(-rc));
 		return;

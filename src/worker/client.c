@@ -178,7 +178,9 @@ leave(struct worker *w, const struct session *s, struct slice reason)
 	/* At a stop everybody leaves: nobody is left to be told. */
 	if (!w->stopping && !w->bus_gone && s->flags & SESSION_KNOWN)
 		uplink_claim(w, s, &c);
-	arena_set(&w->arena, &s->flags, s->flags & ~SESSION_KNOWN);
+	/* A header that comes now is read away like anything else. */
+	arena_set(&w->arena, &s->flags,
+		s->flags & ~(SESSION_KNOWN | SESSION_PROXY));
 }
 
 void

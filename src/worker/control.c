@@ -413,6 +413,7 @@ dispatch(struct worker *w, const struct ctl_head *h, struct slice body, int *fd)
 		break;
 	case CTL_BANS:
 		access_bans(w, *fd);
+		answer(w, CTL_BANS_HAD, 0, NULL, 0);
 		break;
 	case CTL_ADDRESS_OF:
 		if (bus_get(&rest, &number, sizeof number))

@@ -124,11 +124,13 @@ frame_room(const struct chunk *k)
 	return line + FRAME_OVERHEAD;
 }
 
-/* The next line has to wait for an answer, or for the bus. */
+/* The next line has to wait for an answer, or for the bus; and a header, which
+ * a predecessor has left, for the bans. */
 static bool
 must_wait(struct chunk *k)
 {
-	if (k->s->flags & SESSION_WAITING)
+	if (k->s->flags & SESSION_WAITING ||
+		(k->s->flags & SESSION_PROXY && !k->w->has_bans))
 		return true;
 	return !uplink_room(k->w, frame_room(k));
 }

@@ -172,8 +172,8 @@ size_t proxied_input(struct worker *w, const struct session *s,
 	struct slice had, struct slice in);
 /* There is room on the bus again, or its input has ended. */
 void proxied_resume(struct worker *w, const struct session *s);
-/* It took too long. */
-void proxied_give_up(struct worker *w, const struct session *s);
+/* It took too long, if it was read at all. */
+void proxied_overdue(struct worker *w, const struct session *s);
 
 /* client.c: from welcome to goodbye. */
 void client_connected(

@@ -82,8 +82,8 @@ proxied_input(struct worker *w, const struct session *s, struct slice had,
 	return (size_t)rc - had.len;
 }
 
-void
-proxied_give_up(struct worker *w, const struct session *s)
+static void
+give_up(struct worker *w, const struct session *s)
 {
 	if (s->state >= SESSION_FLUSHING || !(s->flags & SESSION_PROXY))
 		return;
@@ -95,13 +95,26 @@ proxied_give_up(struct worker *w, const struct session *s)
 }
 
 void
+proxied_overdue(struct worker *w, const struct session *s)
+{
+	if (s->state >= SESSION_FLUSHING || !(s->flags & SESSION_PROXY))
+		return;
+	/* The rest of it may have come: it is we who do not read. */
+	if (s->held != 0 || input_is_paused(w) ||
+		w->fd[session_fd(&w->arena, s)].paused)
+		proxied_await(w, s);
+	else
+		give_up(w, s);
+}
+
+void
 proxied_resume(struct worker *w, const struct session *s)
 {
 	/* It waits for room on the bus. */
 	if (s->held != 0)
 		return;
 	if (s->flags & (SESSION_EOF | SESSION_BROKEN))
-		proxied_give_up(w, s);
+		give_up(w, s);
 	else
 		io_client_read(w->io, session_fd(&w->arena, s), true);
 }

@@ -156,7 +156,8 @@ take_in(struct worker *w, int fd)
 		return;
 	}
 	listener = listener_of(w, fd);
-	if (!uplink_room(w, 512)) {
+	/* Banned or not: that is known only with the bans. */
+	if (!w->has_bans || !uplink_room(w, 512)) {
 		w->strays = true;
 		return;
 	}

@@ -172,7 +172,7 @@ fire(struct worker *w, const struct session *s, enum timer_kind kind)
 		client_overdue(w, s);
 		break;
 	case TIMER_PROXY:
-		proxied_give_up(w, s);
+		proxied_overdue(w, s);
 		break;
 	}
 	in_hand(w, HAND_NONE, 0, 0);

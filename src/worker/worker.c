@@ -292,7 +292,7 @@ turn(struct worker *w)
 	sync_go_on(w);
 	if (!w->bus_gone)
 		uplink_send(w);
-	if (w->strays && !w->bus_full)
+	if (w->strays && w->has_bans && !w->bus_full)
 		recover_fds(w);
 	arena_store(&w->arena.head->fd_in_flight, w->strays);
 	count(w, turns, 1);

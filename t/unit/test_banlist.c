@@ -8,6 +8,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,6 +143,21 @@ Test(banlist, file_there_and_back)
 		cr_assert_arr_eq(banlist_at(again, i), banlist_at(list, i),
 			sizeof(struct ban));
 	banlist_free(&again);
+}
+
+Test(banlist, a_nul_makes_its_own_line_bad)
+{
+	static const char text[] = "192.0.2.0/24" SINCE "- 0 one\n"
+				   "192.0.3.0/24" SINCE "- 0 t\0wo\n"
+				   "\0\n"
+				   "192.0.4.0/24" SINCE "- 0 three\n";
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+	cr_assert_eq(fd_write_all(fd, text, sizeof text - 1), 0);
+	fd_close(&fd);
+	cr_assert_eq(banlist_load(list), 0);
+	cr_assert_eq(banlist_count(list), 2);
+	cr_assert_str_eq(banlist_at(list, 1)->reason, "three");
 }
 
 Test(banlist, what_cannot_be_read_is_not_written_over)

@@ -320,7 +320,7 @@ Test(state, listeners_keep_their_descriptors_numbers_and_names)
 	c.listen[0].n_addresses = 1;
 	listeners_init(&ls, 3);
 	cr_assert_eq(listeners_prepare(&ls, &c, 1, &why), 0);
-	(void)listeners_commit(&ls, &c, 7);
+	(void)listeners_commit(&ls, &c, &c, 7);
 	listeners_save(&ls, &k);
 	cr_assert_eq(k.n_fds, 3);
 
