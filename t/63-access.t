@@ -86,6 +86,23 @@ subtest 'a reload is for those inside too' => sub {
 	$b->stop_ok;
 };
 
+subtest 'who waits at a listener that goes' => sub {
+	for my $guard ({}, { deny => ['127.0.0.9'] }) {
+		my $b = Banter->start(workers => 1, set => { max_clients => 1 },
+			listen => { text => $guard, other => {} });
+		my $in = $b->client(listener => 'other');
+		my $c = from($b, '127.0.0.9');
+		delete $b->{options}{listen}{text};
+		$b->configure;
+		$b->reload_ok;
+		$in->close;
+		like($c->next_line, %$guard ? $DENIED : qr/Welcome/,
+			%$guard ? 'with lists: is not let in' : 'without lists: is let in');
+		$c->close;
+		$b->stop_ok;
+	}
+};
+
 subtest 'a successor applies what its predecessor had not' => sub {
 	my $b = Banter->start(workers => 1, listen => { text => {} },
 		env => { BANTER_FAULT => 'access_closed:kill:2' });

@@ -163,6 +163,22 @@ subtest 'limits, lists and bans see the real address' => sub {
 	$b->stop_ok;
 };
 
+subtest 'a listener that goes' => sub {
+	my $b = Banter->start(workers => 1, listen => {%TRUST});
+	my $in = proxied($b, v1('192.0.2.7', 4711));
+	ok($in->greeted('lobby'), 'one is inside');
+	my $c = proxied($b, 'PROXY TCP4 192.0.2.8 ');
+	ok((wait_until { $b->metric('bytes_in') >= 65 }), 'one is half way');
+	delete $b->{options}{listen}{text};
+	$b->configure;
+	$b->reload_ok('the listener goes');
+	$c->send("192.0.2.100 4712 7788\r\n");
+	like($c->next_line, qr/not let in here/, 'who has not got in stays out');
+	ok($c->eof, '... and is closed');
+	ok($in->sync, '... and who has stays');
+	$b->stop_ok;
+};
+
 subtest 'a death lets nobody in' => sub {
 	for my $at (qw(input_noted proxy_whole)) {
 		my $b = Banter->start(workers => 1, listen => \%TRUST,

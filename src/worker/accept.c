@@ -90,7 +90,7 @@ accept_client(void *arg, unsigned listener, int fd,
 	const struct session *s;
 
 	in_hand(w, HAND_ACCEPT, a->head->next_number, (uint64_t)fd);
-	if (!proxy && access_turn_away(w, kind, fd, &addr)) {
+	if (!proxy && access_turn_away(w, listener, fd, &addr)) {
 		in_hand(w, HAND_NONE, 0, 0);
 		return;
 	}

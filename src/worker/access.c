@@ -39,7 +39,7 @@ access_is_proxy(const struct worker *w, uint16_t kind, const struct addr *from)
 	return l != NULL && !from->local && is_in(from->ip, &l->proxy_protocol);
 }
 
-/* A listener that is gone refuses nobody. */
+/* A listener that is gone refuses nobody who is inside. */
 static bool
 is_denied(const struct conf_listen *l, const uint8_t ip[16])
 {
@@ -93,17 +93,31 @@ say_and_close(int fd, struct slice line)
 	(void)close(fd);
 }
 
+/* Who waited at a listener whose section is gone, and its networks with it:
+ * nobody can say any more whom they would have let in. */
+static bool
+is_unknown(const struct worker *w, unsigned listener, struct event *ret)
+{
+	const struct arena_listener *l = &w->arena.head->listener[listener];
+
+	*ret = (struct event){ .type = EVENT_REFUSED,
+		.refusal = REFUSAL_DENIED };
+	return l->flags & LISTENER_GUARDED && w->kind[l->kind].listen == NULL;
+}
+
 bool
 access_turn_away(
-	struct worker *w, uint16_t kind, int fd, const struct addr *from)
+	struct worker *w, unsigned listener, int fd, const struct addr *from)
 {
 	static char mem[PROTO_EVENT_CAP];
 	struct buf line = buf_over(mem, sizeof mem);
 	struct log_client c = { .address = from->ip, .port = from->port };
+	uint16_t kind = w->arena.head->listener[listener].kind;
 	const struct kind *k = &w->kind[kind];
 	struct event e;
 
-	if (from->local || !access_refuses(w, kind, from->ip, &e))
+	if (from->local || (!is_unknown(w, listener, &e) &&
+				   !access_refuses(w, kind, from->ip, &e)))
 		return false;
 	e.time_ms = clock_wall_ms();
 	k->protocol->encode(&e, &k->options, k->protocol->variant(0), &line);

@@ -67,6 +67,18 @@ listen_of(const struct worker *w, const struct arena_kind *k)
 	return NULL;
 }
 
+static void
+kind_listen(struct worker *w, unsigned at)
+{
+	const struct conf_listen *l = listen_of(w, &w->arena.head->kind[at]);
+
+	w->kind[at].listen = l;
+	/* Of a section that has just gone it stays. */
+	if (l != NULL)
+		w->kind[at].guarded = l->allow.n > 0 || l->deny.n > 0 ||
+				      l->proxy_protocol.n > 0;
+}
+
 void
 config_settle(struct worker *w)
 {
@@ -104,7 +116,7 @@ config_apply(struct worker *w)
 	w->page->quota = w->arena.head->quota;
 	for (unsigned i = 0; i < ARENA_KINDS; i++) {
 		w->kind[i].options.line_max = w->conf->limits.line_bytes;
-		w->kind[i].listen = listen_of(w, &w->arena.head->kind[i]);
+		kind_listen(w, i);
 	}
 }
 
@@ -122,7 +134,8 @@ kind_open(struct worker *w, unsigned at)
 	k->protocol = a->raw ? &protocol_raw : &protocol_text;
 	k->options.charset = k->charset;
 	k->options.line_max = w->conf->limits.line_bytes;
-	k->listen = listen_of(w, a);
+	k->guarded = false;
+	kind_listen(w, at);
 }
 
 void

@@ -152,7 +152,10 @@ commit_listeners(struct worker *w, struct slice map)
 		if (at == UINT32_MAX) {
 			/* What waits is accepted under the kind it had. */
 			arena_set(&w->arena, &l->flags,
-				l->flags | LISTENER_LEAVING);
+				l->flags | LISTENER_LEAVING |
+					(w->kind[l->kind].guarded
+							? LISTENER_GUARDED
+							: 0));
 			continue;
 		}
 		arena_set(&w->arena, &l->listen, at);

@@ -46,6 +46,7 @@ struct kind {
 	struct proto_options options;
 	struct charset *charset;
 	const struct conf_listen *listen; /* of conf; NULL: it is gone */
+	bool guarded; /* by networks: allow, deny, proxy_protocol */
 };
 
 /* Derived facts of a descriptor's session. */
@@ -154,9 +155,9 @@ bool access_refuses(const struct worker *w, uint16_t kind, const uint8_t ip[16],
 	struct event *ret);
 /* Count such a refusal; "reason=..." for the log. */
 const char *access_reason(struct worker *w, const struct event *e);
-/* Close a new connection if its address is refused. */
+/* Close a new connection of that listener if its address is refused. */
 bool access_turn_away(
-	struct worker *w, uint16_t kind, int fd, const struct addr *from);
+	struct worker *w, unsigned listener, int fd, const struct addr *from);
 /* CTL_BANS; fd is borrowed, -1: what there was stays. */
 void access_bans(struct worker *w, int fd);
 /* Look at everybody inside again, some per turn. */

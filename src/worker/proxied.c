@@ -29,6 +29,18 @@ refuse(struct worker *w, const struct session *s)
 	client_leave(w, s, SLICE_LIT("no PROXY header"), NULL);
 }
 
+static bool
+is_refused(struct worker *w, const struct session *s, struct event *ret)
+{
+	/* The section that trusted the proxy is gone, and its lists with it. */
+	if (kind_of(w, s)->listen == NULL) {
+		*ret = (struct event){ .type = EVENT_REFUSED,
+			.refusal = REFUSAL_DENIED };
+		return true;
+	}
+	return access_refuses(w, s->kind, s->address, ret);
+}
+
 static void
 meet(struct worker *w, const struct session *s, const struct proxy_header *h)
 {
@@ -40,7 +52,7 @@ meet(struct worker *w, const struct session *s, const struct proxy_header *h)
 		arena_copy(a, s->address, h->ip, sizeof h->ip);
 		arena_set(a, &s->port, h->port);
 	}
-	if (access_refuses(w, s->kind, s->address, &e)) {
+	if (is_refused(w, s, &e)) {
 		output_tell(w, s, &e);
 		client_log(
 			w, LOG_REFUSE, s, access_reason(w, &e), "text", e.text);
