@@ -105,6 +105,13 @@ io_send(struct io *io, int fd, const struct iovec *iov, unsigned n)
 	io->engine->send(io, fd, iov, n);
 }
 
+void
+io_flush(struct io *io)
+{
+	if (io->engine->flush != NULL)
+		io->engine->flush(io);
+}
+
 int
 io_wait(struct io *io, int timeout_ms)
 {

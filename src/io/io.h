@@ -7,7 +7,8 @@
  *
  * Rules: after io_client_del() no callback for that descriptor comes any more,
  * also none that was already fetched, and the number may be used anew.  All
- * callbacks come from io_wait(), but `sent` may come from io_send().
+ * callbacks come from io_wait(), but `sent`, which comes from io_send() or
+ * io_flush().
  *
  * SPDX-License-Identifier: MIT
  */
@@ -75,6 +76,7 @@ struct io_engine {
 	void (*client_del)(struct io *io, int fd);
 	void (*send)(
 		struct io *io, int fd, const struct iovec *iov, unsigned n);
+	void (*flush)(struct io *io); /* NULL: send() does it at once */
 	int (*wait)(struct io *io, int timeout_ms);
 };
 
@@ -106,8 +108,16 @@ void io_client_del(struct io *io, int fd);
 /* Receive once, now: received() or ended().  False: there was nothing. */
 bool io_client_pull(struct io *io, int fd);
 
-/* Send what the kernel takes now.  At most one until writable() or sent(). */
+/* Send what the kernel takes now, at the latest in the next io_flush(): at most
+ * one until then, and none after it until writable() when it did not take
+ * everything.  The array is copied, the bytes stay until then; io_client_del()
+ * takes back what was not handed over.  A broken connection tells nothing here:
+ * its end is told by reading. */
 void io_send(struct io *io, int fd, const struct iovec *iov, unsigned n);
+
+/* Hand over to the kernel what io_send() was given.  sent() comes from here or
+ * from io_send(), for each at most once. */
+void io_flush(struct io *io);
 
 /* One turn of waiting: at most timeout_ms (-1: no limit).  0 or -errno. */
 int io_wait(struct io *io, int timeout_ms);

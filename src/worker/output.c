@@ -157,11 +157,13 @@ output_sent(void *arg, int fd, size_t n)
 	const struct session *s = session_at(&w->arena, fd);
 
 	must(s != NULL);
+	in_hand(w, HAND_FLUSH, s->id, s->tx_total);
 	tx_begin(&w->arena);
 	queue_sent(&w->arena, s, n);
 	FAULT(output_noted);
 	tx_commit(&w->arena);
 	FAULT(output_done);
+	in_hand(w, HAND_NONE, 0, 0);
 	if (s->state >= SESSION_FLUSHING)
 		w->fd[fd].last_ms = (uint32_t)w->now_ms;
 	w->page->pending -= n;
@@ -169,38 +171,62 @@ output_sent(void *arg, int fd, size_t n)
 	count(w, sends, 1);
 }
 
-/* One gathering send.  True: all of it went out and there is more, since a
- * queue may have more pieces than one send takes. */
-static bool
+/* Give the engine one gathering send of a session. */
+static void
 send_some(struct worker *w, const struct session *s)
 {
 	struct iovec iov[IO_IOV_MAX];
-	unsigned n = queue_iov(&w->arena, s, iov, IO_IOV_MAX);
-	uint32_t before = s->q_bytes, asked = 0;
-	uint64_t id = s->id;
+	struct sending *at = &w->sending[w->n_sending];
+	unsigned n;
+	uint32_t asked = 0;
 
+	in_hand(w, HAND_FLUSH, s->id, s->tx_total);
+	FAULT(output_flush);
+	(void)tell_missed(w, s);
+	n = queue_iov(&w->arena, s, iov, IO_IOV_MAX);
 	for (unsigned i = 0; i < n; i++)
 		asked += (uint32_t)iov[i].iov_len;
-	if (asked == 0)
-		return false;
-	io_send(w->io, session_fd(&w->arena, s), iov, n);
-	return s->id == id && s->q_bytes == before - asked &&
-	       (s->q_bytes > 0 || s->missed > 0);
+	*at = (struct sending){ .id = s->id,
+		.fd = session_fd(&w->arena, s),
+		.left = s->q_bytes - asked };
+	w->n_sending++;
+	if (asked > 0)
+		io_send(w->io, at->fd, iov, n);
+	in_hand(w, HAND_NONE, 0, 0);
 }
 
-void
-output_flush(struct worker *w, const struct session *s)
+/* What became of it.  When all of it went out there may be more: a queue may
+ * have more pieces than one send takes, or a notice that waited for room. */
+static void
+look_after(struct worker *w, const struct sending *at)
 {
-	uint64_t id = s->id;
+	const struct session *s = session_at(&w->arena, at->fd);
 
-	in_hand(w, HAND_FLUSH, id, s->tx_total);
-	FAULT(output_flush);
-	do
-		(void)tell_missed(w, s);
-	while (send_some(w, s));
-	in_hand(w, HAND_NONE, 0, 0);
-	if (s->id == id && s->q_bytes == 0 && s->missed == 0)
+	if (s == NULL || s->id != at->id || s->q_bytes != at->left)
+		return;
+	if (s->q_bytes > 0 || s->missed > 0)
+		send_some(w, s);
+	else
 		client_flushed(w, s);
+}
+
+/* In groups, so that an engine can hand a group's sends to the kernel at once,
+ * and what is noted of them stays in the cache. */
+static void
+send_group(struct worker *w)
+{
+	while (w->n_sending > 0) {
+		unsigned n = w->n_sending;
+
+		io_flush(w->io);
+		w->n_sending = 0;
+		/* Not more than n are added meanwhile, each after its own. */
+		for (unsigned i = 0; i < n; i++) {
+			const struct sending at = w->sending[i];
+
+			look_after(w, &at);
+		}
+	}
 }
 
 void
@@ -225,7 +251,7 @@ flush_one(struct worker *w, int fd)
 	else if (s->flags & SESSION_BROKEN && s->state >= SESSION_FLUSHING)
 		client_drop(w, s);
 	else
-		output_flush(w, s);
+		send_some(w, s);
 }
 
 void
@@ -235,8 +261,12 @@ output_flush_all(struct worker *w)
 
 	/* What becomes dirty meanwhile has the next turn. */
 	w->dirty = (struct list){ w->flushing.at, 0, w->flushing.cap };
-	for (uint32_t i = 0; i < now.n; i++)
+	for (uint32_t i = 0; i < now.n; i++) {
 		flush_one(w, (int)now.at[i]);
+		if (w->n_sending == SEND_GROUP)
+			send_group(w);
+	}
+	send_group(w);
 	w->flushing = now;
 }
 

@@ -62,6 +62,15 @@ struct list {
 	uint32_t n, cap;
 };
 
+#define SEND_GROUP 256 /* sends that an engine is given before io_flush() */
+
+/* A send that the engine was given. */
+struct sending {
+	uint64_t id;
+	int fd;
+	uint32_t left; /* what remains in the queue when all of it goes out */
+};
+
 struct worker {
 	struct slot_env *env;
 	uint64_t generation;
@@ -80,6 +89,8 @@ struct worker {
 	struct derived *fd;   /* [fd_limit] */
 	struct list flushing; /* memory of the list before dirty */
 	struct list dirty;    /* descriptors with output of this turn */
+	struct sending sending[SEND_GROUP];
+	unsigned n_sending;
 	struct list paused;   /* not read because the bus is full */
 	struct list ended;    /* ended while the bus was full */
 	struct list unsound;  /* found at start without a whole record, or
@@ -238,7 +249,6 @@ void output_bytes(
 	struct worker *w, const struct session *s, struct slice bytes);
 void output_dirty(struct worker *w, int fd);
 void output_flush_all(struct worker *w);
-void output_flush(struct worker *w, const struct session *s);
 void output_sent(void *arg, int fd, size_t n);
 void output_writable(void *arg, int fd);
 void output_skip(

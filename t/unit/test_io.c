@@ -287,6 +287,7 @@ ENGINES(full_socket_becomes_writable)
 	for (size_t before = 1; f.n_sent != before;) {
 		before = f.n_sent;
 		io_send(f.io, ours, iov, 2);
+		io_flush(f.io);
 		turns(1);
 		f.writable = 0;
 	}
