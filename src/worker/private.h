@@ -91,11 +91,11 @@ struct worker {
 	struct list dirty;    /* descriptors with output of this turn */
 	struct sending sending[SEND_GROUP];
 	unsigned n_sending;
-	struct list paused;   /* not read because the bus is full */
-	struct list ended;    /* ended while the bus was full */
-	struct list unsound;  /* found at start without a whole record, or
-			       * without a socket */
-	bool resume;          /* the two above can go on */
+	struct list paused;  /* not read because the bus is full */
+	struct list ended;   /* ended while the bus was full */
+	struct list unsound; /* found at start without a whole record, or
+			      * without a socket */
+	bool resume;         /* the two above can go on */
 	struct timers *timers;
 	struct map by_number; /* session number to descriptor */
 	uint64_t now_ms;
