@@ -116,7 +116,7 @@ int
 main(int argc, char **argv)
 {
 	const char *engine = "epoll";
-	unsigned processes = 0, each = 20000, entries = 1024;
+	unsigned processes = 0, each = 20000, entries = 4096;
 	struct rlimit limit;
 	uint16_t port = 0;
 	int c, fd;

@@ -11,10 +11,9 @@
  * and a full socket is told at once, as to the other engine.  Completions of
  * sends are not suppressed: they are how a short send is seen.
  *
- * The ring is no larger than the first-level working set allows: sqes of 64
- * bytes are written in turn, and a ring for 16,384 of them falls out of the L2
- * cache for nothing; with more members than entries a turn takes several
- * submissions, each of 1,024 sends.
+ * The ring has 4,096 entries unless -b says otherwise; with more members a turn
+ * takes several submissions.  Larger and smaller rings cost the same here but
+ * for the memory that they touch.
  *
  * SPDX-License-Identifier: MIT
  */
