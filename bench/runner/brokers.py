@@ -90,7 +90,9 @@ class Inspircd(Broker):
 '''
 
     def more(self, root):
-        return {'modules': glob.glob(os.path.join(root, 'usr/lib/*/inspircd'))[0]}
+        # In a folder for the architecture; not the program's helpers of that name.
+        core = glob.glob(os.path.join(root, 'usr/lib/**/core_channel.so'), recursive=True)
+        return {'modules': os.path.dirname(core[0]) if core else root}
 
     def arguments(self, path):
         as_root = ['--runasroot'] if os.geteuid() == 0 else []

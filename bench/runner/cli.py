@@ -34,8 +34,8 @@ def parser():
     p.add_argument('--engines', help='of banterd, with commas (all that it has)')
     p.add_argument('--cpus', help='CPUs to use, with commas: the first is the '
                                   "server's, the second the loader's")
-    p.add_argument('--build', default=os.path.join(TOP, 'build/bench/programs'),
-                   help='where the programs were built (build/bench/programs)')
+    p.add_argument('--build', default=os.path.join(TOP, 'build/speed'),
+                   help='where the programs were built (build/speed)')
     p.add_argument('--out', default=os.path.join(TOP, 'build/bench'),
                    help='where results go (build/bench)')
     p.add_argument('--report', action='store_true',

@@ -153,10 +153,8 @@ def settled(server, clients):
         return
     until = time.monotonic() + 120
     while time.monotonic() < until:
-        for line in server.control('metrics').splitlines():
-            words = line.split()
-            if words[:1] == ['clients'] and words[1].isdigit() and int(words[1]) >= clients:
-                return
+        if server.metrics().get('clients', 0) >= clients:
+            return
         time.sleep(0.2)
     raise Failed('not all connections were accepted within 120 s')
 

@@ -115,9 +115,13 @@ class Parts:
             return [Case(server, f'idle-{n}', options, key=str(n), values={'clients': n},
                          watch_memory=True) for server in servers]
         ours = self.floors() + self.banters()
+        # select() has no descriptors for so many.
+        others = [maker(Banter, self.s, e) for e in self.engines
+                  if e not in self.main and e != 'select']
         self.bench.interleave('idle', cases(ours + self.brokers(irc=False), self.s.large)
                               # In IRC everybody is told of everybody who comes.
-                              + cases(ours + self.brokers() + self.pythons(), self.s.small),
+                              + cases(ours + others + self.brokers() + self.pythons(),
+                                      self.s.small),
                               rounds)
 
     def slow(self):
@@ -134,7 +138,7 @@ class Parts:
 
     @staticmethod
     def metrics(server):
-        return {'metrics': server.control('metrics')}
+        return {'metrics': server.metrics()}
 
     def engine_cases(self):
         sizes = (100, self.s.small, self.s.large) if self.s.kind != 'tiny' else (self.s.small,)

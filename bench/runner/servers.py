@@ -205,6 +205,17 @@ class Banter(Server):
             capture_output=True, text=True, timeout=30, check=False)
         return done.stdout
 
+    def metrics(self):
+        """Counters and gauges by name, summed up over the slots."""
+        found = {}
+        for line in self.control('metrics').splitlines():
+            name, _, value = line.partition(' ')
+            if not name.startswith('banter_'):
+                continue
+            name = name.partition('{')[0].removeprefix('banter_').removesuffix('_total')
+            found[name] = found.get(name, 0) + int(value)
+        return found
+
 
 def engines_here(settings):
     """Those that this build of banterd knows, in the order of the settings."""
@@ -212,6 +223,7 @@ def engines_here(settings):
     for engine in settings.engines:
         server = Banter(settings, engine)
         server.dir = tempfile.mkdtemp(prefix='banter-bench-', dir='/tmp')
+        os.chmod(server.dir, 0o755)
         try:
             path = server.write_conf()
             done = subprocess.run([server.program, '-t', '-c', path],
