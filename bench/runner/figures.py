@@ -97,15 +97,21 @@ PROCESS_OF = (('master', re.compile(r'banterd: master|banterd .*-F|banterd -F'))
 
 
 def pss_by_role(record):
-    """Bytes per client by the role of a process, from what PssWatch saw."""
+    """Bytes per client by the role of a process, from what MemoryWatch saw."""
     clients = record['values']['clients']
     total = {'all': 0.0}
     for when, sign in (('before', -1), ('after', 1)):
-        for name, size in record['pss'][when]:
+        for name, size in record['memory'][when]['pss']:
             role = next((r for r, at in PROCESS_OF if at.search(name)), 'others')
             for key in (role, 'all'):
                 total[key] = total.get(key, 0.0) + sign * size / clients
     return total
+
+
+def kernel(records):
+    """Bytes of the kernel per client."""
+    return Figure((r['memory']['after']['kernel'] - r['memory']['before']['kernel'])
+                  / r['values']['clients'] for r in counted(records))
 
 
 STAR = re.compile(r'slots +(\d+) batch +(\d+): +(\d+) msg/s.* ([\d.]+) us CPU per message')

@@ -47,6 +47,43 @@ def memory_available_mib():
     return meminfo('MemAvailable') // 1024
 
 
+# What connections, their descriptors and their readers are made of.  The other
+# caches grow with what anybody reads, our own looks into /proc before all.
+CACHES = ('TCP', 'sock_inode_cache', 'filp', 'lsm_', 'eventpoll_', 'ep_head', 'io_',
+          'kmalloc-', 'task_struct', 'signal_cache', 'vm_area_struct', 'anon_vma',
+          'maple_node')
+
+
+def kernel_bytes():
+    """What the kernel has for connections and threads, and whence that is known:
+    slabinfo, which only root may read, or all of Slab."""
+    stacks = meminfo('KernelStack') * 1024
+    caches = {}
+    for line in slurp('/proc/slabinfo').splitlines()[2:]:
+        name, active, _, size = line.split()[:4]
+        caches[name] = (int(active), int(size))
+    if 'sock_inode_cache' not in caches:
+        return meminfo('Slab') * 1024 + stacks, 'Slab'
+    total = sum(n * size for name, (n, size) in caches.items() if name.startswith(CACHES))
+    # Each socket has a directory entry, among very many others.
+    return (total + stacks + caches['sock_inode_cache'][0] * caches['dentry'][1],
+            'slabinfo')
+
+
+def settled_slab(seconds=20):
+    """KiB of the kernel's Slab when it has stopped to shrink: the sockets of the
+    run before are freed after their processes have ended."""
+    until = time.monotonic() + seconds
+    last = meminfo('Slab')
+    while time.monotonic() < until:
+        time.sleep(0.3)
+        now = meminfo('Slab')
+        if now > last - 200:
+            break
+        last = now
+    return meminfo('Slab')
+
+
 def revision():
     commit = said('git', 'rev-parse', '--short=12', 'HEAD')
     dirty = said('git', 'status', '--porcelain', '--', 'src', 'bench')

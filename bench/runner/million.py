@@ -166,6 +166,7 @@ def measure(settings, server, processes):
     try:
         with server:
             guard.processes.append(server.process)
+            machine.settled_slab(60)
             before, pss = kernel_kib(), sum(process.pss(p) for p in process.tree(server.pid))
             crowd = connect(settings, server, processes, guard)
             words = process.read_line(crowd.stdout, 600).split(maxsplit=2)

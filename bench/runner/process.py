@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 
-from .machine import slurp
+from .machine import kernel_bytes, slurp
 
 PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None, use_errno=True)
@@ -151,10 +151,10 @@ def pss(pid):
     return 0
 
 
-class PssWatch:
-    """Looks at the memory of a tree every so often and remembers the time when
-    it was largest, process by process, since who measures from outside does not
-    know when all clients are there."""
+class MemoryWatch:
+    """Looks at the memory of a tree, and at the kernel's, every so often and
+    remembers the time when the tree was largest, since who measures from outside
+    does not know when all clients are there."""
 
     def __init__(self, pid, every=0.5):
         self.pid, self.every = pid, every
@@ -165,12 +165,18 @@ class PssWatch:
         self.thread.start()
 
     def look(self):
-        return [(title(p), pss(p)) for p in tree(self.pid)]
+        kernel, source = kernel_bytes()
+        return {'kernel': kernel, 'source': source,
+                'pss': [(title(p), pss(p)) for p in tree(self.pid)]}
+
+    @staticmethod
+    def weight(look):
+        return sum(size for _, size in look['pss'])
 
     def run(self):
         while not self.over.wait(self.every):
             now = self.look()
-            if sum(b for _, b in now) >= sum(b for _, b in self.best):
+            if self.weight(now) >= self.weight(self.best):
                 self.best = now
 
     def end(self):

@@ -88,7 +88,7 @@ def section(store, name, head, plot):
              f'{f["rounds"]} rounds of {f["seconds"]:g} s; {noise_text(head.get("noise"))}.\n')
     if head.get('failed'):
         text += f'\nThe part did not end: {head["failed"]}.\n'
-    bad = complaints(records)
+    bad = [f'left out: {m}' for m in head.get('missing', [])] + complaints(records)
     if bad:
         text += '\nNot counted:\n\n' + ''.join(f'- {b}\n' for b in bad)
     return text + command_text(records)

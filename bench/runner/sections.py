@@ -2,6 +2,7 @@
 #
 # SPDX-License-Identifier: MIT
 from . import plots
+from .figures import kernel as kernel_of
 from .figures import (Figure, counted, dig, figure, group, pss_by_role, ratio, runs, star)
 
 CPU = ('server', 'cpu_per_delivery_ns')
@@ -108,19 +109,19 @@ def idle(records, _head, plot):
     text = ''
     for clients, of_size in sorted(group_by_clients(records).items()):
         by = group(of_size, 'server')
-        base = figure(by.get('floor-epoll', []), 'memory', 'slab_per_client')
+        base = kernel_of(by.get('floor-epoll', []))
         rows, bars = [], []
         for server, own in by.items():
             roles = [pss_by_role(r) for r in counted(own)]
             def of(role, found=roles):
                 return Figure(r.get(role) for r in found)
-            slab = figure(own, 'memory', 'slab_per_client')
-            beyond = slab.median - base.median if slab and base else None
+            kernel = kernel_of(own)
+            beyond = kernel.median - base.median if kernel and base else None
             without = Figure(r['all'] - r.get('master', 0) for r in roles)
             rows.append([server, of('all').text(), without.short(), of('master').short(),
-                         slab.text(), '-' if beyond is None else f'{beyond:+,.0f}', runs(own)])
-            if slab and of('all'):
-                bars.append((server, slab.median / 1024, max(of('all').median, 0) / 1024))
+                         kernel.text(), '-' if beyond is None else f'{beyond:+,.0f}', runs(own)])
+            if kernel and of('all'):
+                bars.append((server, kernel.median / 1024, max(of('all').median, 0) / 1024))
         text += f'\nWith {clients:,} clients, bytes for each:\n\n'
         text += table(['server', 'PSS of all processes', "without the master's",
                        "the master's (register of names)", 'kernel, both ends',
@@ -129,8 +130,9 @@ def idle(records, _head, plot):
             text += plot(f'memory-{clients}', plots.stacks,
                          f'Memory per idle client, {clients:,} clients', 'KiB',
                          ('kernel, both ends', 'processes'), bars)
-    return text + ('\nThe kernel\'s part is the growth of Slab; it is that of the whole '
-                   'machine and of both ends of each connection.\n')
+    return text + ('\nThe kernel\'s part is what its caches for sockets, descriptors and threads grew '
+                   'by (`/proc/slabinfo`, else all of Slab): both ends of each connection, '
+                   'and whatever else the machine did.\n')
 
 
 def group_by_clients(records):

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 
-from . import process
+from . import machine, process
 from .process import Failed
 
 ATTEMPTS = 3
@@ -79,15 +79,17 @@ class Bench:
         record = {'part': part, 'number': number, 'server': server.name,
                   'group': server.group, 'key': case.key, 'scenario': case.scenario,
                   'values': case.values, 'name': name}
+        if case.watch_memory:
+            machine.settled_slab()
         try:
             with server:
-                watch = process.PssWatch(server.pid) if case.watch_memory else None
+                watch = process.MemoryWatch(server.pid) if case.watch_memory else None
                 try:
                     record['command'], record['bench'] = self.load(
                         case, server, self.store.path(part, name))
                 finally:
                     if watch:
-                        record['pss'] = watch.end()
+                        record['memory'] = watch.end()
                 if case.after:
                     record['after'] = case.after(server)
                 record['address'] = server.address
