@@ -45,6 +45,9 @@ class Broker(Server):
 class Ngircd(Broker):
     name, adapter = 'ngircd', 'irc'
     packages, program = ('ngircd',), 'usr/sbin/ngircd'
+    # It listens with a backlog of 10, and who comes when that is full waits for
+    # a retransmission.
+    options = ('--connect-rate', '400')
     conf = '''\
 [Global]
 Name = irc.bench.test

@@ -19,7 +19,7 @@ class Server:
     adapter = 'line'    # what banter-bench speaks to it
     group = 'peer'      # floor, banter, peer: the order and colour in a plot
     stop_signal = signal.SIGTERM
-    max_clients = None  # what it cannot have more of, by its design
+    options = ()        # of banter-bench, for this server only
 
     def __init__(self, settings):
         self.settings = settings
@@ -112,8 +112,6 @@ class PyChat(Server):
         super().__init__(settings)
         self.model = model
         self.name = f'python-{model}'
-        # 1,024 less its standard streams, listener and a few to spare.
-        self.max_clients = 1015 if model == 'select' else None
 
     def launch(self):
         program = os.path.join(TOP, f'bench/peers/chat_{self.model}.py')
