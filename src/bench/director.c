@@ -19,8 +19,8 @@
 #define POLL_NS   UINT64_C(1000000)
 #define SETTLE_NS UINT64_C(100000000)
 
-/* From the announcement of a phase to its begin: for all loaders to see it. */
-#define LEAD_NS UINT64_C(20000000)
+/* From the word to begin to the begin: for all loaders to wake up. */
+#define LEAD_NS UINT64_C(10000000)
 
 struct director {
 	const struct bench_options *o;
@@ -228,8 +228,27 @@ static void
 announce(struct director *d, const struct phase *p)
 {
 	d->s->phase = *p;
+	atomic_store(&d->s->start_ns, 0);
 	atomic_fetch_add(&d->s->phase_number, 1);
 	wake_all(d);
+}
+
+/* Once every loader is in the phase, let them begin.  *ret_ns: when. */
+static int
+begin(struct director *d, uint64_t *ret_ns)
+{
+	uint32_t number = atomic_load(&d->s->phase_number);
+
+	for (unsigned i = 0; i < d->r->plan.processes; i++)
+		while (atomic_load(&d->s->loader[i].entered) != number) {
+			if (look_after(d) == -1)
+				return -1;
+			nap(POLL_NS / 4);
+		}
+	*ret_ns = clock_mono_ns() + LEAD_NS;
+	atomic_store(&d->s->start_ns, *ret_ns);
+	wake_all(d);
+	return 0;
 }
 
 static bool
@@ -267,12 +286,11 @@ wait_done(struct director *d, uint64_t start_ns, uint64_t duration_ns)
 }
 
 static int
-traffic(struct director *d, bool measured)
+traffic(struct director *d, bool measured, uint64_t *ret_start_ns)
 {
 	const struct bench_options *o = d->o;
 	struct phase p = { .kind = PHASE_TRAFFIC, .measured = measured };
 
-	p.start_ns = clock_mono_ns() + LEAD_NS;
 	if (!measured)
 		p.duration_ns = (uint64_t)(o->warmup_s * 1e9);
 	else if (o->messages && d->r->plan.talks)
@@ -280,6 +298,9 @@ traffic(struct director *d, bool measured)
 	else
 		p.duration_ns = (uint64_t)(o->duration_s * 1e9);
 	announce(d, &p);
+	if (begin(d, &p.start_ns) == -1)
+		return -1;
+	*ret_start_ns = p.start_ns;
 	return wait_done(d, p.start_ns, p.duration_ns);
 }
 
@@ -363,9 +384,8 @@ measured(struct director *d)
 	if (r->plan.kind == BENCH_IDLE)
 		rc = hold(d, d->o->duration_s, true);
 	else
-		rc = traffic(d, true);
-	r->measured_ns = clock_mono_ns() - start -
-			 (r->plan.kind == BENCH_IDLE ? 0 : LEAD_NS);
+		rc = traffic(d, true, &start);
+	r->measured_ns = clock_mono_ns() - start;
 	loader_cpu(d, true);
 	collect(d);
 	return rc;
@@ -449,6 +469,7 @@ run(struct director *d)
 {
 	struct result *r = d->r;
 	struct processes server;
+	uint64_t start;
 	bool warm = d->o->warmup_s > 0 && r->plan.kind != BENCH_IDLE;
 
 	server = processes_of(d->o->server, d->o->n_servers);
@@ -459,7 +480,7 @@ run(struct director *d)
 		return -1;
 	if (warm) {
 		progress(d, "warming up");
-		if (traffic(d, false) == -1)
+		if (traffic(d, false, &start) == -1)
 			return -1;
 	}
 	progress(d, "measuring");

@@ -143,6 +143,18 @@ enter_phase(struct loader *l, uint32_t number)
 		watch_slow(l, false);
 	if (l->phase.kind == PHASE_END)
 		receive_finish(l);
+	l->begun = l->phase.kind != PHASE_TRAFFIC;
+	atomic_store(&l->me->entered, number);
+}
+
+/* All are in the phase: what one says now counts everywhere. */
+static void
+begin_phase(struct loader *l)
+{
+	l->phase.start_ns = atomic_load(&l->s->start_ns);
+	if (l->phase.start_ns == 0)
+		return;
+	l->begun = true;
 	publish_enter(l);
 	transient_enter(l);
 }
@@ -162,7 +174,7 @@ tell(struct loader *l)
 		&me->delivered, l->delivered, memory_order_relaxed);
 	atomic_store_explicit(
 		&me->transients, l->transient_done, memory_order_relaxed);
-	done = publish_is_done(l) && transient_is_done(l);
+	done = l->begun && publish_is_done(l) && transient_is_done(l);
 	if (done)
 		atomic_store(&me->done, l->phase_number);
 }
@@ -241,6 +253,8 @@ turn(struct loader *l)
 		enter_phase(l, number);
 		return;
 	}
+	if (!l->begun)
+		begin_phase(l);
 	if (l->phase.kind == PHASE_SETUP) {
 		uint64_t step = setup_step(l, now);
 

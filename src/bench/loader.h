@@ -79,7 +79,7 @@ struct loader {
 	/* The phase. */
 	struct phase phase;
 	uint32_t phase_number;
-	bool publishing;
+	bool begun, publishing;
 	struct schedule schedule;
 	struct schedule_entry next;
 	bool has_next;

@@ -25,8 +25,9 @@ enum phase_kind {
 struct phase {
 	enum phase_kind kind;
 	bool measured;
-	uint64_t start_ns, duration_ns; /* 0: until `messages` are sent */
-	uint64_t messages;              /* 0: for duration_ns */
+	uint64_t start_ns;    /* told by `start_ns` of the shared part */
+	uint64_t duration_ns; /* 0: until `messages` are sent */
+	uint64_t messages;    /* 0: for duration_ns */
 };
 
 /* Errors of the server, not figures. */
@@ -50,7 +51,7 @@ struct loader_shared {
 	_Atomic uint64_t connected, ready, bytes;
 	_Atomic uint64_t sent, expected, delivered; /* of this phase */
 	_Atomic uint64_t transients;                /* that came and went */
-	_Atomic uint32_t done; /* number of the phase that it has done */
+	_Atomic uint32_t entered, done;             /* number of a phase */
 	struct bench_errors errors;
 	struct bench_times times;
 };
@@ -64,6 +65,8 @@ struct slot {
 struct shared {
 	struct phase phase;
 	_Atomic uint32_t phase_number;
+	_Atomic uint64_t start_ns;    /* 0: not all are in the phase yet, and
+				       * nobody may say anything */
 	atomic_bool probe;            /* all are connected: say something */
 	struct loader_shared *loader; /* plan.processes of them */
 	_Atomic uint32_t *sent;       /* the last number of each publisher */
