@@ -218,7 +218,7 @@ wait_ns(const struct loader *l, uint64_t at, uint64_t now)
 	uint64_t gap = at > now ? at - now : 0;
 
 	if (l->n_dirty && l->publishing)
-		return 0;
+		return now < l->phase.start_ns ? l->phase.start_ns - now : 0;
 	if (gap <= spin)
 		return 0;
 	gap -= spin;

@@ -137,6 +137,8 @@ publish_windows(struct loader *l)
 
 	if (!l->o->window || !l->publishing)
 		return;
+	if (clock_mono_ns() < p->start_ns)
+		return;
 	if (l->left == 0 ||
 		(p->duration_ns &&
 			clock_mono_ns() >= p->start_ns + p->duration_ns)) {

@@ -100,6 +100,8 @@ transient_due(struct loader *l)
 
 		if (planned)
 			at = l->phase.start_ns + l->transient_next.offset_ns;
+		else if (now < l->phase.start_ns)
+			at = l->phase.start_ns;
 		else if (now >= l->phase.start_ns + l->phase.duration_ns)
 			l->transients_due = false;
 		if (at > now)
