@@ -169,7 +169,7 @@ for my $model (qw(threads select epoll asyncio)) {
 	my ($says, $reads, $not) = map { client($s) } 1 .. 3;
 	meet($model, $says, $not);
 	meet($model, $not, $reads);
-	drain($says, $reads);
+	drain($says, $reads, $not);
 	my $line = 'x' x 65535 . "\n";
 	my ($sent, $read) = (0, 0);
 	# Six times what the kernel and the server together keep for one.

@@ -130,10 +130,10 @@ class Parts:
         # select() has no descriptors for so many.
         others = [maker(Banter, self.s, e) for e in self.engines
                   if e not in self.main and e != 'select']
-        self.bench.interleave('idle', cases(ours + self.brokers(irc=False), self.s.large)
-                              # In IRC everybody is told of everybody who comes.
-                              + cases(ours + others + self.brokers() + self.pythons(),
-                                      self.s.small),
+        # In IRC everybody is told of everybody who comes.
+        large = cases(ours + self.brokers(irc=False), self.s.large)
+        small = cases(ours + others + self.brokers() + self.pythons(), self.s.small)
+        self.bench.interleave('idle', small if self.s.kind == 'tiny' else large + small,
                               rounds)
 
     def slow(self):

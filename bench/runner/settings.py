@@ -14,6 +14,7 @@ class Settings:
     rounds: int = 5
     seconds: float = 1.0        # of one measured run
     warmup: float = 0.3
+    patience: int = 20          # seconds without progress until the rest is lost
     small: int = 1000           # members of the usual room
     large: int = 10000
     million: int = 1_000_000
@@ -32,6 +33,7 @@ class Settings:
         self.kind, self.rounds, self.seconds, self.warmup = 'tiny', 1, 0.2, 0.1
         self.small = self.large = 20
         self.million = 40
+        self.patience = 5
 
     def program(self, path):
         return os.path.join(self.build, path)

@@ -50,7 +50,7 @@ class Bench:
         command = [self.program, '--json', '--quiet', '--adapter', server.adapter,
                    '--cpu', ','.join(map(str, cpus)), '--server-pid', str(server.pid),
                    '--revision', self.revision, '--warmup', f'{self.settings.warmup:g}',
-                   '--timeout', '20', *server.options, *case.options]
+                   '--timeout', str(self.settings.patience), *server.options, *case.options]
         if hgrm:
             command += ['--hgrm', hgrm]
         return command + [case.scenario, server.address]
