@@ -282,6 +282,7 @@ loader_run(const struct bench_options *o, const struct plan *p,
 		.plan = p,
 		.target = target,
 		.s = s,
+		.run = (char)('a' + getppid() % 26),
 		.me = &s->loader[index],
 		.index = index };
 	/* No loader outlives the director, nor is late for 50 us by default. */
