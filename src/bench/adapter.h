@@ -25,6 +25,9 @@ struct bench_who {
 	const char *room; /* the name of its room, NUL-terminated */
 	uint32_t id;
 	uint8_t step;
+	char run;    /* a letter that another run has not, most likely: a server
+		      * may    not have noticed yet that the one before has ended
+		      */
 	bool member; /* it is to be shown what is said in the room */
 	bool own;    /* and what it says itself */
 	bool alone;  /* it talks to itself only */

@@ -4,11 +4,11 @@
  */
 #include "bench/adapter.h"
 
-/* Nine characters at most, which every server takes. */
+/* Not longer than nine characters, which every server takes. */
 static void
 put_nick(const struct bench_who *who, struct buf *out)
 {
-	buf_printf(out, "b%06x", who->id);
+	buf_printf(out, "%c%06x", who->run, who->id);
 }
 
 static void

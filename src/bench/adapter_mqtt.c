@@ -43,7 +43,7 @@ hello(struct bench_who *who, struct buf *out)
 	static const char flags[] = { 4, 2, 0, 0 };
 	char name[16];
 
-	(void)snprintf(name, sizeof name, "b%06x", who->id);
+	(void)snprintf(name, sizeof name, "%c%06x", who->run, who->id);
 	buf_chr(out, (char)(CONNECT << 4));
 	put_length(out, 6 + sizeof flags + 2 + strlen(name));
 	put_string(out, "MQTT");

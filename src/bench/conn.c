@@ -59,6 +59,7 @@ conn_who(struct loader *l, const struct conn *c)
 	struct bench_who who = { .room = l->o->room,
 		.id = c->id,
 		.step = c->step,
+		.run = l->run,
 		.member = true,
 		.own = p->own,
 		.alone = p->kind == BENCH_ECHO };

@@ -457,6 +457,7 @@ prepare(struct director *d)
 	rc = shared_open(&d->s, &d->r->plan, d->o);
 	if (rc < 0)
 		return fail(d, "shared memory: %s", strerror(-rc));
+	d->s->director = getpid();
 	for (unsigned i = 0; i < d->o->n_servers; i++)
 		if (process_cpu_ns(d->o->server[i]) == 0)
 			return fail(d, "there is no process %d to measure",

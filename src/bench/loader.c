@@ -138,6 +138,8 @@ enter_phase(struct loader *l, uint32_t number)
 	l->phase = l->s->phase;
 	l->phase_number = number;
 	l->sent = l->expected = l->delivered = 0;
+	/* The phase before may have been cut short. */
+	l->publishing = l->has_next = l->transients_due = false;
 	if (l->phase.measured && l->plan->slow &&
 		l->phase.kind == PHASE_TRAFFIC)
 		watch_slow(l, false);
@@ -282,10 +284,13 @@ loader_run(const struct bench_options *o, const struct plan *p,
 		.plan = p,
 		.target = target,
 		.s = s,
+		.run = (char)('a' + getppid() % 26),
 		.me = &s->loader[index],
 		.index = index };
 	/* No loader outlives the director, nor is late for 50 us by default. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != s->director)
+		_exit(BENCH_FAILED);
 	(void)prctl(PR_SET_TIMERSLACK, 1UL);
 	pin(&l);
 	open_memory(&l);

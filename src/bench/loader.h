@@ -59,6 +59,7 @@ struct loader {
 	const struct plan *plan;
 	const struct target *target;
 	struct shared *s;
+	char run; /* see adapter.h */
 	struct loader_shared *me;
 	unsigned index, first, n;
 	struct conn *conn;

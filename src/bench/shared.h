@@ -63,6 +63,7 @@ struct slot {
 };
 
 struct shared {
+	pid_t director;
 	struct phase phase;
 	_Atomic uint32_t phase_number;
 	_Atomic uint64_t start_ns;    /* 0: not all are in the phase yet, and

@@ -116,7 +116,7 @@ Test(bench_plan, processes_have_room_for_their_clients)
 	o.publishers = 1;
 	cr_assert_null(make("idle-1m", &bench_banter));
 	cr_assert_eq(p.processes, 51);
-	cr_assert_eq(p.sources, 50);
+	cr_assert_eq(p.sources, 100);
 	for (unsigned i = 0; i < p.processes; i++) {
 		unsigned first = plan_first(&p, i), end = plan_first(&p, i + 1);
 
