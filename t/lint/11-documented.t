@@ -48,7 +48,7 @@ sub options_of
 {
 	my ($source) = @_;
 	my ($usage) = slurp($source) =~ /char usage\w*\[\] =\n(.*?);\n/s;
-	my %seen = map { $_ => 1 } $usage =~ /(?<![\w-])(--?[a-zA-Z][\w-]*)/g;
+	my %seen = map { $_ => 1 } $usage =~ /(?<![\w%-])(--?[a-zA-Z][\w-]*)/g;
 	delete $seen{-FtTVh}; # the summary in the first line
 	return sort keys %seen;
 }
@@ -87,6 +87,21 @@ page_has('banterd(8)', 'options', sub { has_option($banterd, $_[0]) },
 	options_of('src/banterd/main.c'));
 page_has('banterctl(8)', 'options', sub { has_option($banterctl, $_[0]) },
 	options_of('src/tools/banterctl.c'));
+
+my $bench = slurp('man/banter-bench.1');
+page_has('banter-bench(1)', 'options', sub { has_option($bench, $_[0]) },
+	options_of('src/bench/options.c'));
+page_has('banter-bench(1)', 'scenarios',
+	sub { $bench =~ /^\.It Li \Q$_[0]\E$/m },
+	slurp('src/bench/options.c') =~ /^\t"  ([a-z][\w%-]+)  /gm);
+page_has('banter-bench(1)', 'adapters', sub { $bench =~ /^\.It Li \Q$_[0]\E$/m },
+	map { /\.name = "(\w+)"/g } map { slurp($_) } glob 'src/bench/adapter_*.c');
+my ($bench_codes) = slurp('src/bench/options.h') =~ /enum bench_exit \{(.*?)\}/s;
+page_has('banter-bench(1)', 'exit codes', sub { $bench =~ /^\.It \Q$_[0]\E$/m },
+	$bench_codes =~ /= (\d+)/g);
+page_has('banter-bench(1)', 'members of the result',
+	sub { has($bench, $_[0]) },
+	slurp('src/bench/report_json.c') =~ /\bset(?:_\w+)?\(j, "(\w+)"/g);
 
 my ($verbs) = slurp('src/master/commands.c') =~ /^\} verbs\[\] = \{\n(.*?)^\};/ms;
 page_has('banterctl(8)', 'verbs', sub { $banterctl =~ /^\.It Ic \Q$_[0]\E\b/m },

@@ -9,11 +9,17 @@ use Test::More;
 
 chdir "$FindBin::Bin/../.." or die "chdir: $!";
 
-sub usage_of
+sub source
 {
 	my ($path) = @_;
 	open my $in, '<', $path or die "$path: $!";
-	my ($usage) = join('', <$in>) =~ /char usage\w*\[\] =\n(.*?);\n/s;
+	return <$in>;
+}
+
+sub usage_of
+{
+	my ($path) = @_;
+	my ($usage) = join('', source($path)) =~ /char usage\w*\[\] =\n(.*?);\n/s;
 	return $usage;
 }
 
@@ -41,6 +47,9 @@ cmp_ok(scalar @verbs, '>', 5, 'verbs were found');
 is_deeply([ grep { !/^-/ } complete('banterctl', '') ], \@verbs, 'verbs');
 is_deeply([ complete('banterctl', '-s', '/x', 're') ],
 	[ grep { /^re/ } @verbs ], 'verbs behind an option');
+is_deeply([ complete('banter-bench', '--adapter', '') ],
+	[ sort map { /\.name = "(\w+)"/ } map { source($_) } glob 'src/bench/adapter_*.c' ],
+	'adapters');
 for my $verb (@verbs) {
 	my ($line) = $usage =~ /^\t"  $verb\b([^"]*)/m;
 	my @has = $line =~ /(--\w+)/g;
@@ -49,10 +58,11 @@ for my $verb (@verbs) {
 	is_deeply([ complete('banterctl', $verb, '-') ], \@want, "options of $verb");
 }
 
-for (['banterctl', $usage], ['banterd', usage_of('src/banterd/main.c')]) {
+for (['banterctl', $usage], ['banterd', usage_of('src/banterd/main.c')],
+	['banter-bench', usage_of('src/bench/options.c')]) {
 	my ($program, $text) = @$_;
 	my %known = map { $_ => 1 } complete($program, '-');
-	my @options = grep { !/^-FtTVh$/ } $text =~ /(?<![\w-])(--?[a-zA-Z][\w-]*)/g;
+	my @options = grep { !/^-FtTVh$/ } $text =~ /(?<![\w%-])(--?[a-zA-Z][\w-]*)/g;
 	my @missing = grep { !$known{$_} && !/^--(?:limit|worker|ban|for)$/ } @options;
 	is_deeply(\@missing, [], "options of $program");
 }

@@ -2,7 +2,6 @@
 #include "account.h"
 
 #include "actor.h"
-#include "hist.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -71,7 +70,7 @@ account_took(struct load *l, uint64_t sent_ns)
 	if (!sent_ns)
 		return;
 	took_us = (l->last_ns - sent_ns) / 1000;
-	hist_add(took_us);
+	histogram_record(&load_took, took_us);
 	marks_delivered(l->last_ns, took_us);
 }
 

@@ -7,7 +7,6 @@
  * SPDX-License-Identifier: MIT
  */
 #include "account.h"
-#include "hist.h"
 #include "load.h"
 
 #include <errno.h>
@@ -90,7 +89,7 @@ greeted(struct load *l, struct visit *v)
 	struct linger rst = { 1, 0 };
 
 	v->greeted = true;
-	hist_add((load_now_ns() - v->since_ns) / 1000);
+	histogram_record(&load_took, (load_now_ns() - v->since_ns) / 1000);
 	if (v->kind == VISIT_SAYS) {
 		say(l, v);
 	} else if (v->kind == VISIT_RESETS) {

@@ -9,6 +9,8 @@
 
 static uint64_t seed = 1;
 
+struct histogram load_took;
+
 uint64_t
 load_now_ns(void)
 {

@@ -8,6 +8,8 @@
 #ifndef BANTER_LOAD_H
 #define BANTER_LOAD_H
 
+#include "base/histogram.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -98,6 +100,9 @@ struct load {
 };
 
 uint64_t load_now_ns(void);
+
+/* How long messages took, in us. */
+extern struct histogram load_took;
 
 /* Of n, uniformly enough: the same numbers for the same seed everywhere. */
 void load_seed(uint64_t seed);

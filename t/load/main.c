@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "account.h"
 #include "actor.h"
-#include "hist.h"
 #include "load.h"
 
 #include <getopt.h>
@@ -239,7 +238,8 @@ summary(const struct load *l, double seconds)
 		l->o.clients, t->connected, t->refused, t->closed, t->sent,
 		t->expected, t->delivered, t->missed, t->lost, t->duplicated,
 		t->disordered, t->damaged, t->asked, t->answered, l->n_open,
-		hist_percentile(50), hist_percentile(99), hist_max(), m.n,
+		histogram_percentile(&load_took, 50),
+		histogram_percentile(&load_took, 99), load_took.max, m.n,
 		m.used, m.pause_p50, m.pause_max, m.gap_max, seconds);
 }
 

@@ -1,0 +1,126 @@
+# From runs to figures: medians, ranges, and ratios within a round.
+#
+# SPDX-License-Identifier: MIT
+import re
+from statistics import median
+
+
+class Figure:
+    """The median of some runs and how far they went."""
+
+    def __init__(self, values):
+        self.values = sorted(v for v in values if v is not None)
+
+    def __bool__(self):
+        return bool(self.values)
+
+    @property
+    def median(self):
+        return median(self.values)
+
+    def text(self, scale=1.0, digits=0):
+        if not self:
+            return '-'
+        def one(v):
+            return f'{v / scale:,.{digits}f}'
+        if len(self.values) == 1:
+            return one(self.median)
+        return f'{one(self.median)} ({one(self.values[0])}-{one(self.values[-1])})'
+
+    def short(self, scale=1.0, digits=0):
+        return f'{self.median / scale:,.{digits}f}' if self else '-'
+
+
+def dig(record, *path):
+    """A value deep inside, or None."""
+    for key in path:
+        if not isinstance(record, dict) or key not in record:
+            return None
+        record = record[key]
+    return record
+
+
+def counted(records):
+    return [r for r in records if r['counts']]
+
+
+def figure(records, *path):
+    return Figure(dig(r, 'bench', *path) for r in counted(records))
+
+
+def group(records, *keys):
+    """Records by the values of these keys, in the order of their appearance."""
+    found = {}
+    for r in records:
+        found.setdefault(tuple(r.get(k) for k in keys), []).append(r)
+    return {(k[0] if len(k) == 1 else k): v for k, v in found.items()}
+
+
+def ratio(records, base, *path):
+    """Each run against the base's run in the same round."""
+    of_round = {r['round']: dig(r, 'bench', *path) for r in counted(base)}
+    return Figure(dig(r, 'bench', *path) / of_round[r['round']] for r in counted(records)
+                  if of_round.get(r['round']) and dig(r, 'bench', *path))
+
+
+def runs(records):
+    """How many counted, and what became of the others."""
+    void = sum(1 for r in records if r['void'])
+    failed = sum(1 for r in records if 'failed' in r)
+    text = str(len(counted(records)))
+    if void:
+        text += f', {void} void'
+    if failed:
+        text += f', {failed} failed'
+    return text
+
+
+def complaints(records):
+    """What failed and why, each kind once."""
+    seen = {}
+    for r in records:
+        why = r.get('failed')
+        if not why and r['void']:
+            why = 'void: ' + '; '.join(dig(r, 'bench', 'void_reasons') or ['?'])
+        if why:
+            # The numbers differ from run to run, the kind does not.
+            kind = (r['server'], r.get('scenario', ''), re.sub(r'\d+(\.\d+)?', '#', why))
+            first, n = seen.get(kind, (why, 0))
+            seen[kind] = (first, n + 1)
+    return [f'{server} {scenario}: {why}' + (f' ({n} times)' if n > 1 else '')
+            for (server, scenario, _), (why, n) in seen.items()]
+
+
+PROCESS_OF = (('master', re.compile(r'banterd: master|banterd .*-F|banterd -F')),
+              ('keepers', re.compile(r'banterd: keeper')),
+              ('workers', re.compile(r'banterd: worker')))
+
+
+def pss_by_role(record):
+    """Bytes per client by the role of a process, from what MemoryWatch saw."""
+    clients = record['values']['clients']
+    total = {'all': 0.0}
+    for when, sign in (('before', -1), ('after', 1)):
+        for name, size in record['memory'][when]['pss']:
+            role = next((r for r, at in PROCESS_OF if at.search(name)), 'others')
+            for key in (role, 'all'):
+                total[key] = total.get(key, 0.0) + sign * size / clients
+    return total
+
+
+def kernel(records):
+    """Bytes of the kernel per client."""
+    return Figure((r['memory']['after']['kernel'] - r['memory']['before']['kernel'])
+                  / r['values']['clients'] for r in counted(records))
+
+
+STAR = re.compile(r'slots +(\d+) batch +(\d+): +(\d+) msg/s.* ([\d.]+) us CPU per message')
+
+
+def star(records):
+    """CPU per message in us, by (slots, batch)."""
+    found = {}
+    for r in counted(records):
+        for slots, batch, _, cpu in STAR.findall(r['output']):
+            found.setdefault((int(slots), int(batch)), []).append(float(cpu))
+    return {k: Figure(v) for k, v in sorted(found.items())}

@@ -1,0 +1,256 @@
+# What is measured with which servers, part by part.  What it is to show, and
+# what was expected, is in expect.py; the tables are made in figures.py.
+#
+# SPDX-License-Identifier: MIT
+import subprocess
+
+from . import brokers, process
+from .machine import Noise, facts
+from .process import Failed
+from .servers import Banter, Floor, PyChat, engines_here
+from .tool import Case, say
+
+FLOORS = ('epoll', 'io_uring')
+
+
+def maker(cls, *args, **more):
+    """A function without arguments, so that each run gets a server of its own."""
+    return lambda: cls(*args, **more)
+
+
+class Parts:
+    def __init__(self, settings, bench):
+        self.s, self.bench, self.store = settings, bench, bench.store
+        self.engines = engines_here(settings)
+        self.missing = []
+        self.floor_engines = [e for e in FLOORS if self.floor_works(e)]
+        # The engines that are offered for use, not for comparison.
+        self.main = [e for e in ('epoll', 'io_uring') if e in self.engines]
+
+    # ---- servers -------------------------------------------------------------
+
+    def floor_works(self, engine):
+        """A kernel may lack io_uring, or a container forbid it."""
+        try:
+            with Floor(self.s, engine):
+                return True
+        except Failed as e:
+            self.missing.append(str(e))
+            say(f'left out: {e}')
+            return False
+
+    def floors(self):
+        return [maker(Floor, self.s, e) for e in self.floor_engines]
+
+    def banters(self, raw=True):
+        found = [maker(Banter, self.s, e) for e in self.main]
+        return found + ([maker(Banter, self.s, 'epoll', raw=True)] if raw else [])
+
+    def brokers(self, irc=True):
+        if not self.s.peers:
+            return []
+        return [maker(b, self.s) for b in brokers.ALL if irc or b.adapter != 'irc']
+
+    def pythons(self):
+        if not self.s.peers:
+            return []
+        return [maker(PyChat, self.s, m) for m in ('epoll', 'asyncio', 'select', 'threads')]
+
+    def everybody(self):
+        return self.floors() + self.banters() + self.brokers() + self.pythons()
+
+    def seconds(self, times=1.0):
+        return ['--duration', f'{self.s.seconds * times:g}']
+
+    # ---- parts ---------------------------------------------------------------
+
+    def fanout(self):
+        self.one_at_a_time('fanout', self.s.small, self.everybody())
+
+    def fanout10k(self):
+        self.one_at_a_time('fanout10k', self.s.large, self.floors() + self.banters())
+
+    def one_at_a_time(self, part, members, servers):
+        cases = [Case(server, f'fanout-1-{members}', ['--serial', *self.seconds()])
+                 for server in servers]
+        self.bench.interleave(part, cases)
+
+    def manypubs(self):
+        publishers = min(8, self.s.small)
+        cases = [Case(server, f'many-pubs-{self.s.small}',
+                      ['--publishers', str(publishers), '--window', '4', *self.seconds()])
+                 for server in self.everybody()]
+        self.bench.interleave('manypubs', cases)
+
+    def two_workers(self):
+        cases = []
+        for workers in (1, 2):
+            cpus = self.s.server_cpus(workers)
+            server = maker(Banter, self.s, 'epoll', workers=workers, cpus=cpus)
+            loaders = self.s.loader_cpus(workers)
+            for key, options in (
+                    ('serial', ['--serial']),
+                    ('saturated', ['--publishers', str(min(8, self.s.small)),
+                                   '--window', '4'])):
+                scenario = 'fanout-1-' if key == 'serial' else 'many-pubs-'
+                cases.append(Case(
+                    server, f'{scenario}{self.s.small}',
+                    [*options, '--processes', str(max(1, len(loaders))), *self.seconds()],
+                    key=f'{key}-{workers}',
+                    values={'load': key, 'workers': workers, 'server_cpus': cpus,
+                            'loader_cpus': loaders},
+                    loader_cpus=loaders))
+        self.bench.interleave('two-workers', cases)
+        for round_ in range(self.s.few_rounds()):
+            self.star(round_)
+
+    def star(self, round_):
+        """The middle of the star alone: a hub and slots that only read."""
+        record = {'part': 'two-workers', 'number': 9000 + round_, 'round': round_,
+                  'server': 'star', 'group': 'star', 'key': 'star', 'void': False,
+                  'name': f'star-{round_}'}
+        command = [self.s.program('bench/star'), '0.5']
+        done = subprocess.run(command, capture_output=True, text=True, check=False,
+                              preexec_fn=process.prepare(None))
+        record.update(command=command, output=done.stdout, counts=done.returncode == 0)
+        if done.returncode:
+            record['failed'] = done.stderr.strip()[-300:]
+        self.store.save('two-workers', record['name'], record)
+        say(f'  round {round_ + 1} star')
+
+    def idle(self):
+        rounds = self.s.few_rounds()
+        # The memory is looked at every half a second while all are connected.
+        options = ['--duration', '1.5' if self.s.kind != 'tiny' else '1']
+
+        def cases(servers, n):
+            return [Case(server, f'idle-{n}', options, key=str(n), values={'clients': n},
+                         watch_memory=True) for server in servers]
+        ours = self.floors() + self.banters()
+        # select() has no descriptors for so many.
+        others = [maker(Banter, self.s, e) for e in self.engines
+                  if e not in self.main and e != 'select']
+        # In IRC everybody is told of everybody who comes.
+        large = cases(ours + self.brokers(irc=False), self.s.large)
+        small = cases(ours + others + self.brokers() + self.pythons(), self.s.small)
+        self.bench.interleave('idle', small if self.s.kind == 'tiny' else large + small,
+                              rounds)
+
+    def slow(self):
+        # Long lines, so that what a member does not read fills its socket soon.
+        options = ['--rate', '50', '--size', '4000', *self.seconds(6)]
+        cases = []
+        for engine in self.main:
+            for key, scenario in (('none', f'fanout-1-{self.s.small}'),
+                                  ('slow', f'slow-{1 if self.s.small >= 100 else 10}%'
+                                           f'-{self.s.small}')):
+                cases.append(Case(maker(Banter, self.s, engine), scenario, options, key=key,
+                                  values={'slow': key == 'slow'}, after=self.metrics))
+        self.bench.interleave('slow', cases)
+
+    @staticmethod
+    def metrics(server):
+        return {'metrics': server.metrics()}
+
+    def engine_cases(self):
+        sizes = (100, self.s.small, self.s.large) if self.s.kind != 'tiny' else (self.s.small,)
+        for n in sizes:
+            for percent in (0, 1, 10, 100):
+                # One active client needs a name in per cent; 100 clients have
+                # none between one and all that is worth a run.
+                if percent == 10 and n == 100 or percent == 1 and n in (100, 20):
+                    continue
+                yield n, percent
+
+    def engines_part(self):
+        cases = []
+        for n, percent in self.engine_cases():
+            name = percent or f'{100 / n:g}'
+            for engine in self.engines:
+                if engine == 'select' and n > 900:
+                    continue    # FD_SETSIZE: in the report as such
+                cases.append(Case(
+                    maker(Banter, self.s, engine), f'echo-{n}-{name}%',
+                    ['--window', '1', '--duration', f'{self.s.seconds * 0.5:g}'],
+                    key=f'{n}-{percent}',
+                    values={'clients': n, 'percent': percent, 'engine': engine}))
+        self.bench.interleave('engines', cases, self.s.few_rounds())
+
+    def peers_part(self):
+        """Latency over the offered load, from 10 to 110 % of the maximum that
+        was found just before."""
+        servers = [self.floors()[0], *self.banters(raw=False), *self.brokers(irc=False)]
+        most = {}
+        for server in servers:
+            record = self.bench.run('peers', Case(
+                server, f'fanout-1-{self.s.small}', ['--window', '8', *self.seconds()],
+                key='maximum', values={'percent': None}), 0)
+            if 'bench' in record and 'failed' not in record:
+                most[server] = record['bench']['rates']['messages_per_s']
+        cases = []
+        for percent in (10, 25, 50, 75, 90, 100, 110):
+            for server, maximum in most.items():
+                rate = maximum * percent / 100
+                cases.append(Case(
+                    server, f'fanout-1-{self.s.small}',
+                    ['--rate', f'{rate:.3f}', '--arrival', 'poisson', *self.seconds()],
+                    key=f'{percent:03d}', values={'percent': percent, 'rate': rate}))
+        self.bench.interleave('peers', cases, min(self.s.rounds, 2))
+
+    def million(self):
+        from . import million   # it goes into a network namespace of its own
+        million.run(self.s, self.store, self.bench)
+
+
+# name, method, minutes of a default run on two CPUs, what it is
+LIST = (
+    ('fanout', Parts.fanout, 2.5,
+     'CPU per delivery, 1,000 members, one message at a time: floor, banter, peers'),
+    ('manypubs', Parts.manypubs, 2.5,
+     'the same when 8 publish as fast as they can, 4 messages of each in flight'),
+    ('fanout10k', Parts.fanout10k, 2,
+     'CPU per delivery with 10,000 members: floor and banter'),
+    ('two-workers', Parts.two_workers, 1,
+     'deliveries per second of two workers on two CPUs against one; cost of the bus'),
+    ('idle', Parts.idle, 2,
+     'memory of idle clients, by process and in the kernel'),
+    ('slow', Parts.slow, 2.5,
+     'latency of the others when 1 % of the members stop reading'),
+    ('engines', Parts.engines_part, 2,
+     "banter's engines: idle connections and the fraction that is active"),
+    ('peers', Parts.peers_part, 2,
+     'latency over the offered load, 10 to 110 % of the maximum'),
+    ('million', Parts.million, 5,
+     'a million connected clients, against the bare pair; only when named'),
+)
+BY_NAME = {name: (method, minutes, text) for name, method, minutes, text in LIST}
+
+
+def run(parts, name):
+    method = BY_NAME[name][0]
+    store = parts.store
+    say(f'{name}: {BY_NAME[name][2]}')
+    store.begin(name)
+    noise = Noise()
+    head = {'facts': facts(parts.s), 'engines': parts.engines,
+            'missing': parts.missing, 'started': facts_time()}
+    store.save(name, 'part', head)
+    try:
+        method(parts)
+    except Failed as e:
+        head['failed'] = str(e)
+        say(f'{name}: {e}')
+    head.update(noise=noise.end(), seconds=facts_time() - head['started'])
+    store.save(name, 'part', head)
+    say(f'{name}: {head["seconds"]:.0f} s')
+    return 'failed' not in head and not any('failed' in r for r in store.records(name))
+
+
+def facts_time():
+    with open('/proc/uptime', encoding='ascii') as f:
+        return float(f.read().split()[0])
+
+
+def explain():
+    return '\n'.join(f'  {name:<12} {minutes:>4g} min  {text}'
+                     for name, _, minutes, text in LIST)

@@ -1,0 +1,286 @@
+# The table and the plot of each part.
+#
+# SPDX-License-Identifier: MIT
+from . import plots
+from .figures import kernel as kernel_of
+from .figures import (Figure, counted, dig, figure, group, pss_by_role, ratio, runs, star)
+
+CPU = ('server', 'cpu_per_delivery_ns')
+
+
+def table(head, rows):
+    """Markdown; the first column is text, the others are numbers."""
+    text = '| ' + ' | '.join(head) + ' |\n|' + '---|' + '---:|' * (len(head) - 1) + '\n'
+    return text + ''.join('| ' + ' | '.join(map(str, r)) + ' |\n' for r in rows)
+
+
+def cpu_table(records, busy):
+    by = group(records, 'server')
+    floors = [by.get('floor-epoll', []), by.get('floor-io_uring', [])]
+    head = ['server', 'CPU per delivery, ns', 'x epoll floor', 'x io_uring floor',
+            'deliveries/s', 'server CPU', 'loader CPU', 'p50, ms', 'p99, ms', 'runs']
+    rows = []
+    for server, own in by.items():
+        rows.append([server, figure(own, *CPU).text(),
+                     *(ratio(own, f, *CPU).short(digits=2) for f in floors),
+                     figure(own, 'rates', 'deliveries_per_s').short(),
+                     percent(figure(own, 'server', 'cpu_share')),
+                     percent(figure(own, 'loader', 'cpu_share_max')),
+                     figure(own, 'latency', 'p50').short(1e6, 2),
+                     figure(own, 'latency', 'p99').short(1e6, 2), runs(own)])
+    text = table(head, rows)
+    if busy:
+        slack = [s for s, own in by.items() if figure(own, 'server', 'cpu_share')
+                 and figure(own, 'server', 'cpu_share').median < 0.95]
+        if slack:
+            text += ('\nNot limited by its own CPU, so that deliveries per second are the '
+                     f'loader\'s: {", ".join(slack)}.\n')
+    return text
+
+
+def percent(f):
+    return f.short(0.01) + ' %' if f else '-'
+
+
+def cpu_plot(records, title, name, plot):
+    rows = []
+    for _, own in group(records, 'server').items():
+        f = figure(own, *CPU)
+        if f:
+            rows.append((own[0]['server'], own[0]['group'], f.median, f.values[0],
+                         f.values[-1]))
+    rows.sort(key=lambda r: r[2])
+    return plot(name, plots.bars, title, 'ns of CPU per delivery', rows) if rows else ''
+
+
+def cpu_section(title, name, busy=False):
+    def make(records, _head, plot):
+        return cpu_table(records, busy) + cpu_plot(records, title, name, plot)
+    return make
+
+
+# ---- two workers --------------------------------------------------------------
+
+def two_workers(records, _head, _plot):
+    rows = []
+    text = ''
+    by = group([r for r in records if r['server'] != 'star'], 'key')
+    for _, own in by.items():
+        v = own[0]['values']
+        rate = ('rates', 'deliveries_per_s')
+        one = by.get(f'{v["load"]}-1', [])
+        rows.append([f'{v["load"]}, {v["workers"]} worker' + 's' * (v['workers'] > 1),
+                     ', '.join(map(str, v['server_cpus'])),
+                     ', '.join(map(str, v['loader_cpus'])),
+                     figure(own, *rate).text(), ratio(own, one, *rate).short(digits=2),
+                     percent(figure(own, 'server', 'cpu_share')),
+                     percent(figure(own, 'loader', 'cpu_share_max')),
+                     figure(own, *CPU).short(), runs(own)])
+        share = figure(own, 'server', 'cpu_share')
+        if share and share.median < 0.95 * len(v['server_cpus']):
+            text += (f'\nWith "{rows[-1][0]}" the server did not use up its CPUs: the loader '
+                     + ('shared them' if set(v['server_cpus']) & set(v['loader_cpus'])
+                        else 'was the limit') + '.\n')
+    text = table(['load', 'server CPUs', 'loader CPUs', 'deliveries/s', 'x one worker',
+                  'server CPU', 'loader CPU', 'CPU per delivery, ns', 'runs'], rows) + text
+    return text + bus([r for r in records if r['server'] == 'star'])
+
+
+def bus(records):
+    found = star(records)
+    if not found:
+        return ''
+    text = ('\nThe bus alone (`bench/star`): CPU of the master for a message that comes from '
+            'one slot and goes to all.\n\n')
+    text += table(['slots', 'messages in a batch', 'CPU per message, us'],
+                  [[s, b, f.text(digits=2)] for (s, b), f in found.items()])
+    sizes = sorted({s for s, _ in found})
+    for batch in sorted({b for _, b in found}):
+        if len(sizes) >= 2 and all((s, batch) in found for s in (sizes[0], sizes[-1])):
+            a, z = found[sizes[0], batch].median, found[sizes[-1], batch].median
+            text += (f'\nIn batches of {batch}, a further slot costs '
+                     f'{(z - a) / (sizes[-1] - sizes[0]):.3f} us for each message.\n')
+    return text
+
+
+# ---- memory -------------------------------------------------------------------
+
+def idle(records, _head, plot):
+    text = ''
+    for clients, of_size in sorted(group_by_clients(records).items()):
+        by = group(of_size, 'server')
+        base = kernel_of(by.get('floor-epoll', []))
+        rows, bars = [], []
+        for server, own in by.items():
+            roles = [pss_by_role(r) for r in counted(own)]
+            def of(role, found=roles):
+                return Figure(r.get(role) for r in found)
+            kernel = kernel_of(own)
+            beyond = kernel.median - base.median if kernel and base else None
+            without = Figure(r['all'] - r.get('master', 0) for r in roles)
+            rows.append([server, of('all').text(), without.short(), of('master').short(),
+                         kernel.text(), '-' if beyond is None else f'{beyond:+,.0f}', runs(own)])
+            if kernel and of('all'):
+                bars.append((server, kernel.median / 1024, max(of('all').median, 0) / 1024))
+        text += f'\nWith {clients:,} clients, bytes for each:\n\n'
+        text += table(['server', 'PSS of all processes', "without the master's",
+                       "the master's (register of names)", 'kernel, both ends',
+                       'kernel beyond the epoll floor', 'runs'], rows)
+        if bars:
+            text += plot(f'memory-{clients}', plots.stacks,
+                         f'Memory per idle client, {clients:,} clients', 'KiB',
+                         ('kernel, both ends', 'processes'), bars)
+    return text + ('\nThe kernel\'s part is what its caches for sockets, descriptors and threads grew '
+                   'by (`/proc/slabinfo`, else all of Slab): both ends of each connection, '
+                   'and whatever else the machine did.\n')
+
+
+def group_by_clients(records):
+    found = {}
+    for r in records:
+        found.setdefault(r['values']['clients'], []).append(r)
+    return found
+
+
+# ---- slow members -------------------------------------------------------------
+
+def slow(records, _head, _plot):
+    rows, text = [], ''
+    by = group(records, 'server', 'key')
+    for (server, key), own in by.items():
+        base = by.get((server, 'none'), [])
+        p99 = ratio(own, base, 'latency', 'p99')
+        rows.append([f'{server}, ' + ('1 % stopped' if key == 'slow' else 'all read'),
+                     figure(own, 'latency', 'p50').text(1e6, 2),
+                     figure(own, 'latency', 'p99').text(1e6, 2), p99.text(digits=2),
+                     figure(own, *CPU).short(), runs(own)])
+        if key == 'slow' and p99:
+            moved = 100 * (p99.median - 1)
+            text += (f'\n{server}: the p99 of those who read moved by {moved:+.1f} %, '
+                     + ('within' if moved < 10 else '**not within**') + ' the 10 % aimed at'
+                     + left_out(own) + '.\n')
+    return table(['server', 'p50, ms', 'p99, ms', 'p99 x all read', 'CPU per delivery, ns',
+                  'runs'], rows) + text
+
+
+def left_out(records):
+    """Whether the slow ones were slow enough for banter to notice."""
+    n = [dig(r, 'after', 'metrics', 'missed') for r in counted(records)]
+    return f'; {Figure(n).short()} messages were left out for the slow ones' if Figure(n) else ''
+
+
+# ---- engines ------------------------------------------------------------------
+
+def engines(records, head, plot):
+    names = head['engines']
+    by = {}
+    for r in records:
+        v = r['values']
+        by.setdefault((v['percent'], v['clients']), {}).setdefault(v['engine'], []).append(r)
+    cost = ('server', 'cpu_per_message_ns')
+    text = ''
+    for title, path, scale, digits in (('CPU per message, us', cost, 1e3, 1),
+                                       ('p99 of the round trip, us', ('latency', 'p99'), 1e3, 0)):
+        rows = []
+        for (percent_, clients), own in sorted(by.items()):
+            rows.append([f'{clients:,} clients, {active(percent_, clients)}'] + [
+                figure(own[e], *path).text(scale, digits) if e in own
+                else 'n/a' for e in names])
+        text += f'\n{title}:\n\n' + table(['load', *names], rows)
+    if 'select' in names:
+        text += '\nn/a: select has no descriptors above 1,023, so no run was made.\n'
+    for percent_ in sorted({p for p, _ in by}):
+        lines = []
+        for e in names:
+            points = [(n, figure(own[e], *cost).median / 1e3)
+                      for (p, n), own in sorted(by.items())
+                      if p == percent_ and e in own and figure(own[e], *cost)]
+            if len(points) > 1:
+                lines.append((e, points))
+        if lines:
+            text += plot(f'engines-{percent_}', plots.curves,
+                         f'CPU per message, {active(percent_, 0)}', 'connected clients',
+                         'us of CPU per message', lines, log='xy')
+    return text
+
+
+def active(percent_, _clients):
+    return 'one active' if percent_ == 0 else f'{percent_} % active'
+
+
+# ---- latency over load ----------------------------------------------------------
+
+def peers(records, _head, plot):
+    rows, lines = [], {'p50': [], 'p99': []}
+    steps = [r for r in records if r['values'].get('percent') is not None]
+    most = group([r for r in records if r['values'].get('percent') is None], 'server')
+    for server, own in group(steps, 'server').items():
+        for key, of_key in sorted(group(own, 'key').items()):
+            rows.append([f'{server} {int(key)} %',
+                         figure(of_key, 'rates', 'deliveries_per_s').short(),
+                         *(figure(of_key, 'latency', p).text(1e6, 2) for p in ('p50', 'p99')),
+                         figure(of_key, *CPU).short(),
+                         percent(figure(of_key, 'server', 'cpu_share')), runs(of_key)])
+        for p, found in lines.items():
+            points = [(figure(k, 'rates', 'deliveries_per_s').median / 1e3,
+                       figure(k, 'latency', p).median / 1e6)
+                      for _, k in sorted(group(own, 'key').items()) if figure(k, 'latency', p)]
+            if points:
+                found.append((server, points))
+    text = 'The maximum, 8 messages of the one publisher in flight:\n\n'
+    text += table(['server', 'deliveries/s', 'server CPU', 'loader CPU'], [
+        [s, figure(own, 'rates', 'deliveries_per_s').short(),
+         percent(figure(own, 'server', 'cpu_share')),
+         percent(figure(own, 'loader', 'cpu_share_max'))] for s, own in most.items()])
+    text += '\nAt a fixed rate, latency from the time when a message should have been sent:\n\n'
+    text += table(['server, offered', 'deliveries/s', 'p50, ms', 'p99, ms',
+                   'CPU per delivery, ns', 'server CPU', 'runs'], rows)
+    for p, found in lines.items():
+        if found:
+            text += plot(f'latency-{p}', plots.curves, f'Latency, {p}, over the load',
+                         'thousand deliveries per second', f'{p}, ms', found, log='y')
+    return text
+
+
+# ---- a million ------------------------------------------------------------------
+
+def million(records, _head, _plot):
+    rows = []
+    for server, own in group(records, 'server').items():
+        done = [r['million'] for r in counted(own)]
+        def of(value, found=done):
+            return Figure(value(m) for m in found)
+        rows.append([server,
+                     of(lambda m: m['clients']).short(), of(lambda m: m['processes']).short(),
+                     of(lambda m: m['connect_s']).text(digits=1),
+                     of(lambda m: sum(m['kernel_kib'].values()) / 1024 ** 2).text(digits=2),
+                     of(lambda m: sum(m['kernel_kib'].values()) * 1024
+                        / m['clients']).short(),
+                     of(lambda m: (sum(b for _, b in m['pss']) - m['pss_before'])
+                        / m['clients']).short(),
+                     of(lambda m: m['messages'][0]['last_s']).text(digits=2),
+                     of(lambda m: min(x['last_s'] for x in m['messages'])).text(digits=2),
+                     of(lambda m: m['cpu_ns'] / sum(x['deliveries'] for x in m['messages'])
+                        ).short(), runs(own)])
+    return table(['server', 'clients', 'processes', 'connecting, s', 'kernel, GiB',
+                  'kernel per client, bytes', 'PSS per client, bytes',
+                  'first message to all, s', 'best of three, s', 'CPU per delivery, ns',
+                  'runs'], rows) + (
+        '\nIn a network namespace of its own; clients and server share all CPUs. The '
+        "kernel's memory is both ends of each connection.\n")
+
+
+BY_NAME = {
+    'fanout': ('One message at a time to 1,000 members',
+               cpu_section('One message at a time to 1,000 members', 'fanout')),
+    'manypubs': ('Eight publishers, 1,000 members, saturated',
+                 cpu_section('Eight publishers, 1,000 members, saturated', 'manypubs', True)),
+    'fanout10k': ('One message at a time to 10,000 members',
+                  cpu_section('One message at a time to 10,000 members', 'fanout10k')),
+    'two-workers': ('Two workers against one, and the bus', two_workers),
+    'idle': ('Memory of idle clients', idle),
+    'slow': ('One per cent of the members stop reading', slow),
+    'engines': ('The engines', engines),
+    'peers': ('Latency over the offered load', peers),
+    'million': ('A million clients', million),
+}
