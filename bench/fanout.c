@@ -1,13 +1,16 @@
 /* fanout.c - what a delivery costs, beside a bare loop of send().
  *
- *	fanout [-n members] [-m messages] [-r rounds] [-b bytes] banterd ...
+ *	fanout [-n members] [-m messages] [-r rounds] [-b bytes]
+ *	       [-p publishers -w window] banterd ...
  *
  * Each banterd given is started with one worker and one room; the floor is a
  * process that reads a line and send()s it to everybody else, and nothing more.
- * In each round every server in turn relays the same number of messages, one at
- * a time: the next is sent when all members have the one before.  CPU time is
- * that of all of a server's processes, from /proc/PID/schedstat (ns).  Servers
- * run on the first CPU and the members on the second, where there are two.
+ * In each round every server in turn relays the same number of messages.  With
+ * a window of one, the next is sent when all members have the one before; else
+ * so many are under way, from several publishers in turn, and a server may
+ *write to a member once for more than one of them.  CPU time is that of all of
+ *a server's processes, from /proc/PID/schedstat (ns).  Servers run on the first
+ *CPU and the members on the second, where there are two.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -35,13 +38,14 @@
 #define ROUNDS_MAX  101
 
 static int n_members = 1000, n_messages = 200, n_rounds = 5, n_bytes = 64;
+static int n_publishers = 1, window = 1;
 
 struct server {
 	const char *name;
 	pid_t pid;
 	int port;
 	int epoll;
-	int *member;           /* member[0] publishes */
+	int *member;           /* the first ones publish */
 	double ns[ROUNDS_MAX]; /* CPU per delivery */
 	char dir[64];
 };
@@ -264,8 +268,18 @@ connect_all(struct server *s)
 }
 
 static void
+publish(struct server *s, long m, const char *line)
+{
+	int fd = s->member[m % n_publishers];
+
+	if (send(fd, line, (size_t)n_bytes, 0) != n_bytes)
+		err(1, "publishing to %s", s->name);
+}
+
+static void
 round_run(struct server *s, int round)
 {
+	long sent = 0, got = 0, all = (long)n_messages * (n_members - 1);
 	char line[4096];
 	uint64_t before;
 
@@ -273,18 +287,17 @@ round_run(struct server *s, int round)
 	line[0] = '\x7e'; /* '~': counted at the receivers */
 	line[n_bytes - 1] = '\n';
 	before = cpu_of_tree(s->pid);
-	for (int m = 0; m < n_messages; m++) {
-		int got = 0, lines;
+	while (got < all) {
+		long begun = got / (n_members - 1);
+		int lines;
 
-		if (send(s->member[0], line, (size_t)n_bytes, 0) != n_bytes)
-			err(1, "publishing to %s", s->name);
-		while (got < n_members - 1) {
-			lines = read_some(s, 10000, '~');
-			if (lines < 0)
-				errx(1, "%s lost %d of %d deliveries", s->name,
-					n_members - 1 - got, n_members - 1);
-			got += lines;
-		}
+		while (sent < n_messages && sent < begun + window)
+			publish(s, sent++, line);
+		lines = read_some(s, 10000, '~');
+		if (lines < 0)
+			errx(1, "%s lost %ld of %ld deliveries", s->name,
+				all - got, all);
+		got += lines;
 	}
 	s->ns[round] = (double)(cpu_of_tree(s->pid) - before) /
 		       ((double)n_messages * (n_members - 1));
@@ -339,19 +352,23 @@ main(int argc, char **argv)
 	struct rlimit limit;
 	int c, n = 1;
 
-	while ((c = getopt(argc, argv, "n:m:r:b:")) != -1) {
+	while ((c = getopt(argc, argv, "n:m:r:b:p:w:")) != -1) {
 		int v = atoi(optarg ? optarg : "0");
 
 		if (c == '?' || v < 1)
 			errx(64, "usage: fanout [-n members] [-m messages] "
-				 "[-r rounds] [-b bytes] banterd ...");
+				 "[-r rounds] [-b bytes]\n\t"
+				 "[-p publishers -w window] banterd ...");
 		*(c == 'n'         ? &n_members
 			: c == 'm' ? &n_messages
 			: c == 'r' ? &n_rounds
+			: c == 'p' ? &n_publishers
+			: c == 'w' ? &window
 				   : &n_bytes) = v;
 	}
-	if (n_rounds > ROUNDS_MAX || n_bytes > 2048 || n_members < 2 ||
-		n_bytes < 2 || argc - optind > SERVERS_MAX)
+	if (n_publishers > n_members || n_rounds > ROUNDS_MAX ||
+		n_bytes > 2048 || n_members < 2 || n_bytes < 2 ||
+		argc - optind > SERVERS_MAX)
 		errx(64, "out of range");
 	(void)getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = limit.rlim_max;
