@@ -100,7 +100,7 @@ accept_client(void *arg, unsigned listener, int fd,
 	arena_set(a, &s->cookie, cookie_of(fd));
 	arena_set(a, &s->kind, kind);
 	arena_set(a, &s->flags, first_flags(w, &addr, kind, proxy));
-	arena_copy(a, s->address, addr.ip, sizeof addr.ip);
+	session_set_address(a, s, addr.ip);
 	arena_set(a, &s->port, addr.port);
 	arena_set(a, &s->since_s, clock_wall_ms() / 1000);
 	arena_set(a, &s->active_s, w->now_ms / 1000);
