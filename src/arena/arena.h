@@ -3,7 +3,8 @@
  *
  * A memfd with a fixed layout and no pointers, mapped by one worker at a time:
  *
- *   | head, undo log | receive area | bus areas | sessions | rooms | heap |
+ *   | head, undo log | receive area | bus areas | sessions | addresses |
+ *   | rooms | heap |
  *
  * Records are the truth.  They are reached through pointers to const and
  * written by arena_set() and its kin only (arena/tx.h), so that the compiler
@@ -23,21 +24,17 @@
 
 /* The layout before this one is what an upgrade converts from: convert.h.  A
  * test build can have it as its own, so that there is something to convert. */
-#define ARENA_PREVIOUS_VERSION  1
-#define ARENA_PREVIOUS_UNDO_MAX 8192
-#define ARENA_PREVIOUS_ROOMS    65536u
+#define ARENA_PREVIOUS_VERSION 2
 
 #ifndef BANTER_TEST_PREVIOUS
-# define ARENA_VERSION 2
+# define ARENA_VERSION 3
+#else
+# define ARENA_VERSION ARENA_PREVIOUS_VERSION
+#endif
 /* The longest transactions: a greeting with a motd of 4,095 lines, and the end
  * of a client of 1,024 rooms. */
-# define ARENA_UNDO_MAX 16384
-# define ARENA_ROOMS    131072u
-#else
-# define ARENA_VERSION  ARENA_PREVIOUS_VERSION
-# define ARENA_UNDO_MAX ARENA_PREVIOUS_UNDO_MAX
-# define ARENA_ROOMS    ARENA_PREVIOUS_ROOMS
-#endif
+#define ARENA_UNDO_MAX   16384
+#define ARENA_ROOMS      131072u
 #define ARENA_RX_BYTES   8160u /* of one receive: held back, it fills a block */
 #define ARENA_BUS_BYTES  16384u /* of one bus datagram */
 #define ARENA_HEAP_BYTES (UINT64_C(2) << 30)
@@ -74,6 +71,8 @@ enum session_flag {
 	SESSION_KNOWN = 256,      /* the registry was asked to take it in */
 	SESSION_PROXY = 2048,     /* its PROXY header is not whole yet; line has
 				   * what came of it */
+	SESSION_ADDRESS = 4096,   /* its address is in the table of those that
+				   * are no IPv4 address */
 	SESSION_HOPELESS = 1024,  /* asks and does not read: to be ended */
 	SESSION_BROKEN = 512      /* reset: takes no output, and input only what
 				   * it had sent before */
@@ -82,45 +81,55 @@ enum session_flag {
 #define SESSION_INLINE_QUEUE 2
 #define SESSION_INLINE_ROOMS 2
 
-/* One client.  Index in the table: its descriptor. */
+#ifndef BANTER_TEST_PREVIOUS
+/* One client.  Index in the table: its descriptor.  An idle client costs one,
+ * so what few have lies elsewhere.  The first 64 bytes, a cache line, are all
+ * that a message to a room touches. */
 struct session {
-	uint64_t id;     /* msg/session_id.h; 0: free */
-	uint64_t cookie; /* SO_COOKIE: this descriptor is still that socket */
-	uint64_t proto_state;
-	uint64_t rx_total, tx_total; /* bytes handled; bytes the kernel took */
+	uint64_t id; /* msg/session_id.h; 0: free */
 
-	/* Pending output: references to blocks in a ring. q_word is
-	 * {low bits of the last frame queued, tail}, one store. */
+	/* Pending output: references to blocks, inline or in a ring: queue.h.
+	 * q_word is {low bits of the last frame queued, tail}, one store. */
 	uint64_t q_word;
-	uint64_t q_ring; /* {capacity, block of the ring}; 0: inline */
+	union {
+		uint64_t q_ring; /* {1 bit: set, capacity, block of the ring} */
+		block_ref q_inline[SESSION_INLINE_QUEUE];
+	};
 	uint32_t q_head;
 	uint32_t q_head_sent; /* bytes of the first block that are out */
-	uint32_t q_inline[SESSION_INLINE_QUEUE];
-	uint32_t q_bytes; /* pending; derived, but kept in this line */
-	uint32_t missed;  /* messages skipped since the last notice */
-
-	uint16_t state, flags;
-	uint16_t kind; /* index of its arena_kind */
-	uint16_t port;
-	block_ref line;   /* unfinished line */
-	block_ref held;   /* bytes received and not handled yet */
-	uint32_t held_at; /* how many of them have been handled since */
-	block_ref nick;   /* 0: a guest */
-
-	uint32_t tokens;    /* thousandths of a line; flood control */
-	uint32_t tokens_ms; /* low bits of the clock when they were counted */
-	uint32_t active_s;  /* CLOCK_MONOTONIC of the last input */
-	uint32_t since_s;   /* wall clock when accepted */
-
+	uint32_t q_bytes;     /* pending; derived, but kept in this line */
+	uint32_t missed;      /* messages skipped since the last notice */
+	uint64_t tx_total;    /* bytes the kernel took */
+	uint64_t proto_state;
+	uint8_t state;
+	uint8_t kind; /* index of its arena_kind */
+	uint16_t flags;
 	uint16_t n_rooms;
 	uint16_t awaited; /* answers to autojoin that are still to come */
-	uint32_t current; /* room index or ARENA_NONE */
-	uint32_t room[SESSION_INLINE_ROOMS]; /* room indexes, oldest first */
-	block_ref rooms; /* all of them, when more than fit inline */
 
+	uint64_t cookie;   /* SO_COOKIE: this descriptor is still that socket */
+	uint64_t rx_total; /* bytes handled */
+	uint32_t active_s; /* CLOCK_MONOTONIC of the last input */
+	uint32_t since_s;  /* wall clock when accepted */
+	uint32_t tokens;   /* thousandths of a line; flood control */
+	uint32_t tokens_ms; /* low bits of the clock when they were counted */
+	block_ref line;     /* unfinished line */
+	block_ref held;     /* bytes received and not handled yet */
+	block_ref nick;     /* 0: a guest */
+	uint32_t address;   /* IPv4, as it is on the wire: record.h */
+	union {
+		/* Indexes, oldest first; the last one is where it talks. */
+		uint32_t room[SESSION_INLINE_ROOMS];
+		block_ref rooms; /* when more than fit inline */
+	};
 	uint32_t missed_room; /* of the skipped messages, if all of one */
-	uint8_t address[16];
+	uint16_t held_at; /* how many bytes of held have been handled since */
+	uint16_t port;
 };
+#else
+# define session_previous session
+# include "arena/previous.h"
+#endif
 
 /* A room that this slot has members in, or had. */
 struct room {
@@ -249,7 +258,10 @@ struct arena {
 	char *bus_out; /* being filled */
 	char *bus_sealed;
 	const struct session *session; /* [head->n_sessions] */
-	const struct room *room;       /* [head->n_rooms] */
+	/* Likewise; read only with SESSION_ADDRESS, so that without IPv6 it has
+	 * no pages. */
+	const uint8_t (*address)[16];
+	const struct room *room; /* [head->n_rooms] */
 	char *heap;
 	bool in_transaction;
 	struct heap *blocks; /* arena/heap.h */

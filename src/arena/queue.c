@@ -5,19 +5,12 @@
 
 #include <errno.h>
 
-static uint32_t
-ring_capacity(const struct session *s)
-{
-	return s->q_ring ? (uint32_t)(s->q_ring >> 32) : SESSION_INLINE_QUEUE;
-}
-
 static const uint32_t *
 ring_entries(const struct arena *a, const struct session *s)
 {
-	if (s->q_ring == 0)
+	if (queue_ring(s) == 0)
 		return s->q_inline;
-	return (const uint32_t *)(const void *)heap_block(
-		a, (block_ref)s->q_ring)
+	return (const uint32_t *)(const void *)heap_block(a, queue_ring(s))
 		->data;
 }
 
@@ -26,9 +19,9 @@ ring_entries(const struct arena *a, const struct session *s)
 static int
 ring_grow(struct arena *a, const struct session *s)
 {
-	uint32_t cap = ring_capacity(s), wider = cap * 4;
+	uint32_t cap = queue_capacity(s), wider = cap * 4;
 	const uint32_t *from = ring_entries(a, s);
-	block_ref ref, old = (block_ref)s->q_ring;
+	block_ref ref, old = queue_ring(s);
 	uint32_t *to;
 
 	if (cap == QUEUE_MAX)
@@ -42,7 +35,7 @@ ring_grow(struct arena *a, const struct session *s)
 	for (uint32_t at = s->q_head; at != queue_tail(s); at++)
 		to[at % wider] = from[at % cap];
 	FAULT(queue_copied);
-	arena_set(a, &s->q_ring, (uint64_t)wider << 32 | ref);
+	arena_set(a, &s->q_ring, queue_ring_word(wider, ref));
 	FAULT(queue_grown);
 	heap_unref(a, old);
 	return 0;
@@ -54,10 +47,10 @@ queue_push(struct arena *a, const struct session *s, block_ref ref,
 {
 	uint32_t tail = queue_tail(s);
 
-	if (queue_count(s) == ring_capacity(s) && ring_grow(a, s) < 0)
+	if (queue_count(s) == queue_capacity(s) && ring_grow(a, s) < 0)
 		return -ENOMEM;
 	/* Beyond the tail nothing is valid: no undo. */
-	arena_store(&ring_entries(a, s)[tail % ring_capacity(s)], ref);
+	arena_store(&ring_entries(a, s)[tail % queue_capacity(s)], ref);
 	arena_set(a, &s->q_bytes, s->q_bytes + len);
 	FAULT(queue_push);
 	arena_set(a, &s->q_word, (uint64_t)frame << 32 | (uint32_t)(tail + 1));
@@ -67,7 +60,7 @@ queue_push(struct arena *a, const struct session *s, block_ref ref,
 block_ref
 queue_at(const struct arena *a, const struct session *s, uint32_t at)
 {
-	return ring_entries(a, s)[at % ring_capacity(s)];
+	return ring_entries(a, s)[at % queue_capacity(s)];
 }
 
 unsigned
@@ -75,7 +68,7 @@ queue_iov(const struct arena *a, const struct session *s, struct iovec *iov,
 	unsigned cap)
 {
 	const uint32_t *ring = ring_entries(a, s);
-	uint32_t size = ring_capacity(s), skip = s->q_head_sent;
+	uint32_t size = queue_capacity(s), skip = s->q_head_sent;
 	unsigned n = 0;
 
 	for (uint32_t at = s->q_head; at != queue_tail(s) && n < cap; at++) {
@@ -92,9 +85,9 @@ queue_iov(const struct arena *a, const struct session *s, struct iovec *iov,
 static void
 ring_drop(struct arena *a, const struct session *s)
 {
-	if (s->q_ring == 0)
+	if (queue_ring(s) == 0)
 		return;
-	heap_unref(a, (block_ref)s->q_ring);
+	heap_unref(a, queue_ring(s));
 	arena_set(a, &s->q_ring, 0);
 }
 
@@ -102,7 +95,7 @@ void
 queue_sent(struct arena *a, const struct session *s, size_t n)
 {
 	const uint32_t *ring = ring_entries(a, s);
-	uint32_t size = ring_capacity(s), at = s->q_head;
+	uint32_t size = queue_capacity(s), at = s->q_head;
 	uint64_t left = s->q_head_sent + n;
 
 	while (at != queue_tail(s)) {
@@ -128,7 +121,7 @@ void
 queue_clear(struct arena *a, const struct session *s)
 {
 	const uint32_t *ring = ring_entries(a, s);
-	uint32_t size = ring_capacity(s);
+	uint32_t size = queue_capacity(s);
 
 	for (uint32_t at = s->q_head; at != queue_tail(s); at++)
 		heap_unref(a, ring[at % size]);
@@ -142,7 +135,7 @@ uint64_t
 queue_drop(struct arena *a, const struct session *s)
 {
 	const uint32_t *ring = ring_entries(a, s);
-	uint32_t size = ring_capacity(s), first = s->q_head;
+	uint32_t size = queue_capacity(s), first = s->q_head;
 	uint32_t bytes = s->q_bytes;
 	uint64_t n = 0;
 

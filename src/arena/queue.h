@@ -1,6 +1,7 @@
 /* queue.h - a session's pending output: references to blocks, in order.
  *
- * A ring of block references, inline in the record while it is short.  An
+ * A ring of block references, inline in the record while it is short: a block's
+ * number leaves the highest bit free, which tells that a ring is meant.  An
  * entry is written first and then made valid by one store of q_word = {low bits
  * of the frame, tail}; so a cut fan-out is run again from its first member and
  * skips those whose word has the frame.
@@ -31,6 +32,36 @@ static inline uint32_t
 queue_count(const struct session *s)
 {
 	return queue_tail(s) - s->q_head;
+}
+
+#ifndef BANTER_TEST_PREVIOUS
+# define QUEUE_RING (UINT64_C(1) << 63)
+#else
+# define QUEUE_RING 0
+#endif
+
+/* What q_ring is set to. */
+static inline uint64_t
+queue_ring_word(uint32_t capacity, block_ref ref)
+{
+	return QUEUE_RING | (uint64_t)capacity << 32 | ref;
+}
+
+/* The block of the ring; 0: inline. */
+static inline block_ref
+queue_ring(const struct session *s)
+{
+	if (QUEUE_RING != 0 && !(s->q_ring & QUEUE_RING))
+		return 0;
+	return (block_ref)s->q_ring;
+}
+
+static inline uint32_t
+queue_capacity(const struct session *s)
+{
+	if (queue_ring(s) == 0)
+		return SESSION_INLINE_QUEUE;
+	return (uint32_t)((s->q_ring & ~QUEUE_RING) >> 32);
 }
 
 /* Entries of a ring; a little of it is kept for what a session is told of its

@@ -14,6 +14,18 @@ session_at(const struct arena *a, int fd)
 	return a->session[fd].id ? &a->session[fd] : NULL;
 }
 
+/* What the previous layout keeps beside the list. */
+static void
+note_current(struct arena *a, const struct session *s)
+{
+#ifdef BANTER_TEST_PREVIOUS
+	arena_set(a, &s->current, session_current(a, s));
+#else
+	(void)a;
+	(void)s;
+#endif
+}
+
 const struct session *
 session_new(struct arena *a, int fd, unsigned slot)
 {
@@ -22,7 +34,7 @@ session_new(struct arena *a, int fd, unsigned slot)
 
 	arena_clear(a, s, sizeof *s);
 	arena_set(a, &a->head->next_number, number + 1);
-	arena_set(a, &s->current, ARENA_NONE);
+	note_current(a, s);
 	arena_set(a, &s->state, SESSION_CONNECTING);
 	/* A record below it is looked at by the next worker; too high does no
 	 * harm. */
@@ -39,16 +51,68 @@ session_free(struct arena *a, const struct session *s)
 	heap_unref(a, s->line);
 	heap_unref(a, s->held);
 	heap_unref(a, s->nick);
-	heap_unref(a, s->rooms);
+	heap_unref(a, session_rooms_block(s));
 	arena_clear(a, s, sizeof *s);
 }
+
+#ifndef BANTER_TEST_PREVIOUS
+static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+void
+session_address(const struct arena *a, const struct session *s, uint8_t ret[16])
+{
+	memset(ret, 0, 16);
+	if (s->flags & SESSION_ADDRESS) {
+		memcpy(ret, a->address[session_fd(a, s)], 16);
+	} else if (s->address != 0) {
+		memcpy(ret, mapped, sizeof mapped);
+		memcpy(ret + sizeof mapped, &s->address, sizeof s->address);
+	}
+}
+
+void
+session_set_address(
+	struct arena *a, const struct session *s, const uint8_t address[16])
+{
+	static const uint8_t none[16];
+	uint32_t v4 = 0;
+	bool elsewhere = memcmp(address, none, 16) != 0;
+
+	if (!memcmp(address, mapped, sizeof mapped)) {
+		memcpy(&v4, address + sizeof mapped, sizeof v4);
+		elsewhere = v4 == 0;
+	}
+	if (elsewhere)
+		arena_copy(a, a->address[session_fd(a, s)], address, 16);
+	arena_set(a, &s->address, v4);
+	arena_set(a, &s->flags,
+		(s->flags & ~SESSION_ADDRESS) |
+			(elsewhere ? SESSION_ADDRESS : 0));
+}
+#else
+void
+session_address(const struct arena *a, const struct session *s, uint8_t ret[16])
+{
+	(void)a;
+	memcpy(ret, s->address, 16);
+}
+
+void
+session_set_address(
+	struct arena *a, const struct session *s, const uint8_t address[16])
+{
+	arena_copy(a, s->address, address, 16);
+}
+#endif
 
 const uint32_t *
 session_rooms(const struct arena *a, const struct session *s)
 {
-	if (s->rooms == 0)
+	block_ref ref = session_rooms_block(s);
+
+	if (ref == 0)
 		return s->room;
-	return (const uint32_t *)(const void *)heap_block(a, s->rooms)->data;
+	return (const uint32_t *)(const void *)heap_block(a, ref)->data;
 }
 
 bool
@@ -62,25 +126,36 @@ session_in_room(const struct arena *a, const struct session *s, uint32_t room)
 	return false;
 }
 
+static void
+set_inline(struct arena *a, const struct session *s, const uint32_t *list,
+	uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		arena_set(a, &s->room[i], list[i]);
+#ifdef BANTER_TEST_PREVIOUS
+	arena_set(a, &s->rooms, 0);
+#endif
+}
+
 /* Lists are short and change seldom: a change writes a whole new list, so that
- * nothing of the old one has to be logged. */
+ * nothing of the old one has to be logged.  list is no part of the record. */
 static int
 write_rooms(struct arena *a, const struct session *s, const uint32_t *list,
 	uint32_t n)
 {
-	block_ref ref = 0, old = s->rooms;
+	block_ref ref, old = session_rooms_block(s);
 
 	if (n > SESSION_INLINE_ROOMS) {
 		ref = heap_copy(a, slice_of(list, n * sizeof *list));
 		if (ref == 0)
 			return -ENOMEM;
+		arena_set(a, &s->rooms, ref);
 	} else {
-		for (uint32_t i = 0; i < n; i++)
-			arena_set(a, &s->room[i], list[i]);
+		set_inline(a, s, list, n);
 	}
-	arena_set(a, &s->rooms, ref);
 	arena_set(a, &s->n_rooms, n);
 	heap_unref(a, old);
+	note_current(a, s);
 	return 0;
 }
 
@@ -112,7 +187,31 @@ session_remove_room(struct arena *a, const struct session *s, uint32_t room)
 		 */
 		arena_copy(a, rooms, list, n * sizeof *list);
 		arena_set(a, &s->n_rooms, n);
+		note_current(a, s);
 	}
+}
+
+/* In place, so that it cannot fail. */
+void
+session_use_room(struct arena *a, const struct session *s, uint32_t room)
+{
+	const uint32_t *rooms = session_rooms(a, s);
+	uint32_t list[ROOMS_MAX], n = 0;
+
+	for (uint32_t i = 0; i < s->n_rooms; i++)
+		if (rooms[i] != room)
+			list[n++] = rooms[i];
+	if (n + 1 != s->n_rooms)
+		return;
+	list[n] = room;
+	arena_copy(a, rooms, list, s->n_rooms * sizeof *list);
+	note_current(a, s);
+}
+
+void
+session_leave_rooms(struct arena *a, const struct session *s)
+{
+	(void)write_rooms(a, s, NULL, 0);
 }
 
 int

@@ -26,14 +26,42 @@ const struct session *session_new(struct arena *a, int fd, unsigned slot);
 /* Give back all that the record refers to and free it. */
 void session_free(struct arena *a, const struct session *s);
 
-/* The indexes of the session's rooms, oldest first, and changes to them.  add:
- * 0 or -ENOMEM. */
+/* The address that it came from, IPv4 as ::ffff:a.b.c.d; all zero: none. */
+void session_address(
+	const struct arena *a, const struct session *s, uint8_t ret[16]);
+void session_set_address(
+	struct arena *a, const struct session *s, const uint8_t address[16]);
+
+/* The indexes of the session's rooms, by their use: what it says goes to the
+ * last one.  Changes to them; add: 0 or -ENOMEM. */
 const uint32_t *session_rooms(const struct arena *a, const struct session *s);
 bool session_in_room(
 	const struct arena *a, const struct session *s, uint32_t room);
 int session_add_room(struct arena *a, const struct session *s, uint32_t room);
 void session_remove_room(
 	struct arena *a, const struct session *s, uint32_t room);
+/* One of its rooms becomes the last one. */
+void session_use_room(struct arena *a, const struct session *s, uint32_t room);
+void session_leave_rooms(struct arena *a, const struct session *s);
+
+/* The last one, or ARENA_NONE. */
+static inline uint32_t
+session_current(const struct arena *a, const struct session *s)
+{
+	return s->n_rooms == 0 ? ARENA_NONE
+			       : session_rooms(a, s)[s->n_rooms - 1];
+}
+
+/* The block that its rooms are in; 0: inline. */
+static inline block_ref
+session_rooms_block(const struct session *s)
+{
+#ifndef BANTER_TEST_PREVIOUS
+	if (s->n_rooms <= SESSION_INLINE_ROOMS)
+		return 0;
+#endif
+	return s->rooms;
+}
 
 /* Replace what a reference in a record holds: a session's line, held or nick, a
  * room's topic.  An empty slice frees it.  0 or -ENOMEM. */

@@ -118,27 +118,27 @@ holds(const struct arena *a, block_ref ref, size_t bytes)
 static bool
 rooms_are_whole(const struct arena *a, const struct session *s)
 {
+	block_ref ref = session_rooms_block(s);
 	const uint32_t *rooms;
 
-	if (s->rooms == 0 ? s->n_rooms > SESSION_INLINE_ROOMS
-			  : !holds(a, s->rooms, s->n_rooms * sizeof *rooms))
+	if (ref == 0 ? s->n_rooms > SESSION_INLINE_ROOMS
+		     : !holds(a, ref, s->n_rooms * sizeof *rooms))
 		return false;
 	rooms = session_rooms(a, s);
 	for (uint32_t i = 0; i < s->n_rooms; i++)
 		if (rooms[i] >= a->head->n_rooms || a->room[rooms[i]].id == 0)
 			return false;
-	return s->current == ARENA_NONE || session_in_room(a, s, s->current);
+	return true;
 }
 
 static bool
 queue_is_whole(const struct arena *a, const struct session *s)
 {
-	uint64_t cap = s->q_ring >> 32;
+	uint64_t cap = queue_capacity(s);
 
-	if (s->q_ring == 0)
-		return queue_count(s) <= SESSION_INLINE_QUEUE;
 	return cap <= QUEUE_MAX && queue_count(s) <= cap &&
-	       holds(a, (block_ref)s->q_ring, cap * sizeof(uint32_t));
+	       (queue_ring(s) == 0 ||
+		       holds(a, queue_ring(s), cap * sizeof(uint32_t)));
 }
 
 static bool
@@ -163,7 +163,6 @@ tear(struct arena *a, const struct session *s)
 	tx_begin(a);
 	arena_clear(a, s, sizeof *s);
 	arena_set(a, &s->cookie, cookie);
-	arena_set(a, &s->current, ARENA_NONE);
 	arena_set(a, &s->state, SESSION_TORN);
 	arena_set(a, &s->id, id);
 	tx_commit(a);
@@ -175,7 +174,7 @@ count_queue(struct recount *c, const struct session *s)
 	uint32_t bytes = 0;
 	block_ref ref;
 
-	count_if(c, (block_ref)s->q_ring);
+	count_if(c, queue_ring(s));
 	for (uint32_t at = s->q_head; at != queue_tail(s) && !c->damaged;
 		at++) {
 		ref = queue_at(c->a, s, at);
@@ -197,7 +196,7 @@ count_session(struct recount *c, const struct session *s)
 	count_if(c, s->line);
 	count_if(c, s->held);
 	count_if(c, s->nick);
-	count_if(c, s->rooms);
+	count_if(c, session_rooms_block(s));
 	for (uint32_t i = 0; i < s->n_rooms; i++)
 		if (!test_and_set(c->room, rooms[i]))
 			count_if(c, c->a->room[rooms[i]].topic);

@@ -29,7 +29,7 @@ struct map_place {
 
 struct map {
 	struct map_place *place;
-	uint32_t cap; /* a power of two, or 0 */
+	uint32_t cap; /* places */
 	uint32_t n;
 };
 

@@ -80,10 +80,16 @@ ask(struct chat *c, const struct session *s, struct claim claim)
 static bool
 has_current(struct chat *c, const struct session *s)
 {
-	if (s->current != ARENA_NONE)
+	if (s->n_rooms > 0)
 		return true;
 	refuse(c, s, REFUSAL_NOT_IN_ROOM, slice_of(NULL, 0), 0);
 	return false;
+}
+
+static uint32_t
+current(const struct chat *c, const struct session *s)
+{
+	return session_current(c->a, s);
 }
 
 static void
@@ -97,9 +103,9 @@ request_say(struct chat *c, const struct session *s, const struct request *r)
 
 	if (!has_current(c, s))
 		return;
-	claim.room = c->a->room[s->current].id;
+	claim.room = c->a->room[current(c, s)].id;
 	claim.nick = chat_nick(c, s, mem);
-	claim.echo = chat_sees_own(c, s, s->current);
+	claim.echo = chat_sees_own(c, s, current(c, s));
 	c->sink.claim(c->sink.arg, s, &claim);
 }
 
@@ -154,16 +160,6 @@ own_room(const struct chat *c, const struct session *s, struct slice name)
 }
 
 static void
-make_current(struct chat *c, const struct session *s, uint32_t room)
-{
-	/* The list is in the order of use: parting goes back to the one
-	 * before. */
-	session_remove_room(c->a, s, room);
-	if (session_add_room(c->a, s, room) == 0)
-		arena_set(c->a, &s->current, room);
-}
-
-static void
 request_join(struct chat *c, const struct session *s, const struct request *r)
 {
 	struct slice name = name_room(r->target);
@@ -182,7 +178,9 @@ request_join(struct chat *c, const struct session *s, const struct request *r)
 				.quiet = s->flags & SESSION_RAW });
 		return;
 	}
-	make_current(c, s, room);
+	/* The list is in the order of use: parting goes back to the one
+	 * before. */
+	session_use_room(c->a, s, room);
 	ask(c, s, (struct claim){ .type = CLAIM_WHO, .target = name });
 }
 
@@ -190,7 +188,7 @@ static void
 request_part(struct chat *c, const struct session *s, const struct request *r)
 {
 	struct slice name = name_room(r->target);
-	uint32_t room = s->current;
+	uint32_t room = current(c, s);
 
 	if (name.len > 0)
 		room = own_room(c, s, name);
@@ -211,7 +209,7 @@ request_who(struct chat *c, const struct session *s, const struct request *r)
 	if (name.len == 0) {
 		if (!has_current(c, s))
 			return;
-		name = room_name(c->a, s->current);
+		name = room_name(c->a, current(c, s));
 	}
 	why = name_check_room(name);
 	if (why != REFUSAL_NONE)
@@ -258,16 +256,16 @@ request_topic(struct chat *c, const struct session *s, const struct request *r)
 	if (!r->has_text)
 		tell(c, s,
 			(struct event){ .type = EVENT_TOPIC_IS,
-				.room = room_name(c->a, s->current),
-				.text = heap_slice(
-					c->a, c->a->room[s->current].topic) });
+				.room = room_name(c->a, current(c, s)),
+				.text = heap_slice(c->a,
+					c->a->room[current(c, s)].topic) });
 	else if (r->text.len > c->limits.topic_bytes)
 		refuse(c, s, REFUSAL_TOPIC_TOO_LONG, r->text,
 			c->limits.topic_bytes);
 	else
 		ask(c, s,
 			(struct claim){ .type = CLAIM_TOPIC,
-				.room = c->a->room[s->current].id,
+				.room = c->a->room[current(c, s)].id,
 				.nick = chat_nick(c, s, mem),
 				.text = r->text });
 }
@@ -339,7 +337,6 @@ chat_joined(
 	arena_set(a, &a->room[room].flags, j->echo ? ROOM_ECHO : 0);
 	room_topic(a, room, j->topic);
 	members_add(chat->members, room, (uint32_t)session_fd(a, s));
-	arena_set(a, &s->current, room);
 	if (!j->quiet)
 		tell(chat, s,
 			(struct event){ .type = EVENT_JOINED,
@@ -367,24 +364,19 @@ chat_parted(struct chat *chat, const struct session *s, uint32_t id)
 	uint32_t room = members_room(chat->members, id);
 	char mem[NAME_MAX_LEN];
 	struct slice name;
-	uint32_t now = ARENA_NONE;
 
 	if (room == ARENA_NONE || !session_in_room(a, s, room))
 		return;
 	name = room_name(a, room);
 	memcpy(mem, name.p, name.len);
 	session_remove_room(a, s, room);
-	if (s->n_rooms > 0)
-		now = session_rooms(a, s)[s->n_rooms - 1];
-	if (s->current == room)
-		arena_set(a, &s->current, now);
 	leave(chat, s, room);
 	tell(chat, s,
 		(struct event){ .type = EVENT_PARTED,
 			.room = slice_of(mem, name.len),
-			.text = s->current == ARENA_NONE
+			.text = s->n_rooms == 0
 					? slice_of(NULL, 0)
-					: room_name(a, s->current) });
+					: room_name(a, current(chat, s)) });
 }
 
 void
@@ -403,8 +395,7 @@ chat_leave_all(struct chat *chat, const struct session *s)
 
 	for (uint32_t i = 0; i < s->n_rooms; i++)
 		leave(chat, s, rooms[i]);
-	arena_set(chat->a, &s->n_rooms, 0);
-	arena_set(chat->a, &s->current, ARENA_NONE);
+	session_leave_rooms(chat->a, s);
 }
 
 uint32_t

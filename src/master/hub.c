@@ -11,6 +11,7 @@
 #include "msg/session_id.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -386,7 +387,9 @@ hub_turn_end(struct hub *hub)
 			break;
 		send_round(hub, todo);
 	}
-	relay_rest(hub->relay, clock_mono_ms());
+	/* Tables that have grown out of the heap leave it full of holes. */
+	if (relay_rest(hub->relay, clock_mono_ms()))
+		(void)malloc_trim(0);
 }
 
 bool

@@ -53,7 +53,7 @@ add_nicks(struct registry *reg, const struct room *room, uint64_t but,
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < room->n_members && n < max_names; i++) {
-		struct client *c = &reg->client[room->member[i].client];
+		struct client *c = &reg->client[room->member[i]];
 		char mem[NAME_MAX_LEN + 1];
 		struct slice nick = client_nick(c, mem);
 

@@ -32,9 +32,10 @@ clients_fini(struct registry *reg)
 	for (uint32_t i = 0; i < reg->end_client; i++) {
 		if (reg->client[i].session == 0)
 			continue;
-		free(reg->client[i].nick);
 		if (reg->client[i].n_rooms > 1)
-			free(reg->client[i].many);
+			free(client_in_rooms(&reg->client[i])->many);
+		if (reg->client[i].has_nick)
+			free(reg->client[i].named);
 	}
 	reset(reg);
 	groups_fini(reg);
@@ -53,12 +54,11 @@ client_find(const struct registry *reg, uint64_t session)
 }
 
 static bool
-has_nick(const struct nick *n, uint64_t hash, const char *fold, int len)
+has_nick(const struct named *n, const char *fold, int len)
 {
 	char mine[NAME_FOLD_MAX];
 
-	return n->hash == hash &&
-	       name_fold(slice_of(n->text, n->len), mine) == len &&
+	return name_fold(slice_of(n->nick, n->len), mine) == len &&
 	       !memcmp(mine, fold, (size_t)len);
 }
 
@@ -69,7 +69,7 @@ find_guest(const struct registry *reg, struct slice nick)
 	uint32_t c = session ? client_find(reg, session) : NOBODY;
 
 	/* Who has taken a nick is no guest any more. */
-	return c != NOBODY && reg->client[c].nick ? NOBODY : c;
+	return c != NOBODY && reg->client[c].has_nick ? NOBODY : c;
 }
 
 uint32_t
@@ -86,7 +86,7 @@ client_find_nick(const struct registry *reg, struct slice nick)
 	hash = hash_bytes(&reg->key, fold, (size_t)len);
 	at = map_look(&reg->by_nick, hash);
 	while (map_next(&reg->by_nick, &at, &c))
-		if (has_nick(reg->client[c].nick, hash, fold, len))
+		if (has_nick(reg->client[c].named, fold, len))
 			return c;
 	return find_guest(reg, nick);
 }
@@ -149,16 +149,29 @@ clients_reserved(struct registry *reg)
 		reset(reg);
 }
 
+static uint64_t
+hash_nick(const struct registry *reg, struct slice nick)
+{
+	char fold[NAME_FOLD_MAX];
+	int len = name_fold(nick, fold);
+
+	must(len > 0);
+	return hash_bytes(&reg->key, fold, (size_t)len);
+}
+
 static void
 drop_nick(struct registry *reg, uint32_t c)
 {
-	struct nick *n = reg->client[c].nick;
+	struct client *client = &reg->client[c];
+	struct named *n = client->named;
 
-	if (!n)
+	if (!client->has_nick)
 		return;
-	must(map_del(&reg->by_nick, n->hash, c));
+	must(map_del(
+		&reg->by_nick, hash_nick(reg, slice_of(n->nick, n->len)), c));
+	client->has_nick = 0;
+	client->in = n->in;
 	free(n);
-	reg->client[c].nick = NULL;
 }
 
 void
@@ -182,26 +195,26 @@ client_del(struct registry *reg, uint32_t c)
 struct slice
 client_nick(const struct client *c, char mem[NAME_MAX_LEN + 1])
 {
-	if (c->nick)
-		return slice_of(c->nick->text, c->nick->len);
+	if (c->has_nick)
+		return slice_of(c->named->nick, c->named->len);
 	return slice_of(mem, (size_t)name_guest(c->session, mem));
 }
 
 void
 client_set_nick(struct registry *reg, uint32_t c, struct slice nick)
 {
-	char fold[NAME_FOLD_MAX];
-	int len = name_fold(nick, fold);
-	struct nick *n;
+	struct client *client = &reg->client[c];
+	struct named *n = xcalloc(1, sizeof *n + nick.len);
 
-	must(len > 0 && nick.len <= NAME_MAX_LEN);
-	n = xcalloc(1, sizeof *n + nick.len);
-	n->hash = hash_bytes(&reg->key, fold, (size_t)len);
+	must(nick.len <= NAME_MAX_LEN);
 	n->len = (uint8_t)nick.len;
-	memcpy(n->text, nick.p, nick.len);
+	memcpy(n->nick, nick.p, nick.len);
+	/* It may be a part of the one before. */
 	drop_nick(reg, c);
-	reg->client[c].nick = n;
-	map_add(&reg->by_nick, n->hash, c);
+	n->in = client->in;
+	client->named = n;
+	client->has_nick = 1;
+	map_add(&reg->by_nick, hash_nick(reg, slice_of(n->nick, n->len)), c);
 }
 
 bool
@@ -215,11 +228,18 @@ client_restore_nick(struct registry *reg, uint32_t c, struct slice nick)
 	return true;
 }
 
+union memberships *
+client_in_rooms(struct client *c)
+{
+	return c->has_nick ? &c->named->in : &c->in;
+}
+
 struct membership *
 client_membership(struct client *c, uint32_t which)
 {
 	must(which < c->n_rooms);
-	return c->n_rooms == 1 ? &c->one : &c->many[which];
+	return c->n_rooms == 1 ? &client_in_rooms(c)->one
+			       : &client_in_rooms(c)->many[which];
 }
 
 uint32_t

@@ -1,11 +1,12 @@
 /* registry_private.h - the tables of the registry, for its own files.
  *
  * Clients, rooms and address groups are known by their index; an index is used
- * again, a session or a room's id never.  A member of a room and a membership
- * of a client point at each other, so that either end is removed in one step:
+ * again, a session or a room's id never.  A membership of a client says where
+ *in its room it stands, so that a room is left in one step; the member that
+ *takes its place there looks through its own memberships, which are few:
  *
  *	client[c].membership[w] = { room r, at m }
- *	room[r]->member[m]      = { client c, which w }
+ *	room[r]->member[m]      = client c
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,38 +22,40 @@
 
 #define NOBODY UINT32_MAX
 
-struct nick {
-	uint64_t hash; /* of the folded nick */
-	uint8_t len;
-	char text[];
-};
-
 struct membership {
 	uint32_t room;
 	uint32_t at : 31;
 	uint32_t quiet : 1; /* came unannounced and leaves so */
 };
 
+union memberships {
+	struct membership one;   /* n_rooms is 1 */
+	struct membership *many; /* 2 and more; as many as the next power of
+				  * two */
+};
+
+/* Who is no guest. */
+struct named {
+	union memberships in;
+	uint8_t len;
+	char nick[];
+};
+
 /* There are as many as clients, idle ones too: every byte counts. */
 struct client {
-	uint64_t session;  /* 0: free */
-	struct nick *nick; /* NULL: a guest */
-	uint32_t group; /* of addresses, or NOBODY; free: the next free one */
-	uint32_t n_rooms;
+	uint64_t session; /* 0: free */
+	uint32_t group;   /* of addresses, or NOBODY; free: the next free one */
+	uint32_t n_rooms : 31;
+	uint32_t has_nick : 1;
 	union {
-		struct membership one;   /* n_rooms is 1 */
-		struct membership *many; /* 2 and more; as many as the next
-					  * power of two */
+		union memberships in;
+		struct named *named; /* has_nick */
 	};
 };
 
 struct group {
 	uint8_t ip[16];
 	uint32_t n; /* 0: free, and ip begins with the next free one */
-};
-
-struct member {
-	uint32_t client, which;
 };
 
 struct room {
@@ -65,10 +68,10 @@ struct room {
 	bool configured, echo;
 	bool topic_changed; /* by a member: a reload leaves it alone */
 	bool hushed;        /* see registry_forget_slot() */
-	struct member *member;
-	uint64_t sequence; /* of its last message */
-	uint64_t mask;     /* slots with members */
-	uint64_t hash;     /* of the folded name */
+	uint32_t *member;   /* clients */
+	uint64_t sequence;  /* of its last message */
+	uint64_t mask;      /* slots with members */
+	uint64_t hash;      /* of the folded name */
 	char *topic;
 	uint32_t by_slot[]; /* members in each; then name, then folded name */
 };
@@ -126,6 +129,7 @@ void client_del(struct registry *reg, uint32_t c);
 struct slice client_nick(const struct client *c, char mem[NAME_MAX_LEN + 1]);
 void client_set_nick(struct registry *reg, uint32_t c, struct slice nick);
 struct membership *client_membership(struct client *c, uint32_t which);
+union memberships *client_in_rooms(struct client *c);
 /* Which of its memberships is that of the room; NOBODY: none. */
 uint32_t client_in(struct client *c, const struct room *room);
 size_t clients_memory(const struct registry *reg);

@@ -269,47 +269,45 @@ room_set_topic(struct room *room, struct slice topic)
 			room->topic[i] = ' ';
 }
 
-static uint32_t
+static void
 add_membership(struct client *c, struct membership m)
 {
+	union memberships *in = client_in_rooms(c);
 	uint32_t n = c->n_rooms;
 
 	if (n == 0) {
-		c->one = m;
+		in->one = m;
 	} else if (n == 1) {
-		struct membership first = c->one;
+		struct membership first = in->one;
 
-		c->many = xcalloc(2, sizeof *c->many);
-		c->many[0] = first;
-		c->many[1] = m;
+		in->many = xcalloc(2, sizeof *in->many);
+		in->many[0] = first;
+		in->many[1] = m;
 	} else {
 		if ((n & (n - 1)) == 0)
-			c->many = xrealloc(
-				c->many, (size_t)n * 2, sizeof *c->many);
-		c->many[n] = m;
+			in->many = xrealloc(
+				in->many, (size_t)n * 2, sizeof *in->many);
+		in->many[n] = m;
 	}
-	return c->n_rooms++;
+	c->n_rooms++;
 }
 
 static void
-del_membership(struct registry *reg, struct client *c, uint32_t which)
+del_membership(struct client *c, uint32_t which)
 {
+	union memberships *in = client_in_rooms(c);
 	uint32_t n = c->n_rooms - 1;
 
-	if (which != n) {
-		struct membership *moved = client_membership(c, which);
-
-		*moved = *client_membership(c, n);
-		reg->room[moved->room]->member[moved->at].which = which;
-	}
-	c->n_rooms = n;
+	if (which != n)
+		*client_membership(c, which) = *client_membership(c, n);
+	c->n_rooms--;
 	if (n == 1) {
-		struct membership last = c->many[0];
+		struct membership last = in->many[0];
 
-		free(c->many);
-		c->one = last;
+		free(in->many);
+		in->one = last;
 	} else if (n > 1 && (n & (n - 1)) == 0) {
-		c->many = xrealloc(c->many, n, sizeof *c->many);
+		in->many = xrealloc(in->many, n, sizeof *in->many);
 	}
 }
 
@@ -326,11 +324,10 @@ room_enter_at(struct registry *reg, struct room *room, uint32_t at, uint32_t c,
 {
 	struct client *client = &reg->client[c];
 	unsigned slot = session_id_slot(client->session);
-	uint32_t which;
 
-	which = add_membership(client,
+	add_membership(client,
 		(struct membership){ room->index, at & INT32_MAX, quiet });
-	room->member[at] = (struct member){ c, which };
+	room->member[at] = c;
 	if (room->by_slot[slot - 1]++ == 0)
 		room->mask |= slot_bit(slot);
 }
@@ -352,16 +349,16 @@ room_leave(struct registry *reg, struct room *room, uint32_t c, uint32_t which)
 	uint32_t last = room->n_members - 1;
 
 	if (at != last) {
-		struct member m = room->member[last];
+		struct client *moved = &reg->client[room->member[last]];
 
-		room->member[at] = m;
-		client_membership(&reg->client[m.client], m.which)->at =
+		room->member[at] = room->member[last];
+		client_membership(moved, client_in(moved, room))->at =
 			at & INT32_MAX;
 	}
 	room->n_members = last;
 	if (--room->by_slot[slot - 1] == 0)
 		room->mask &= ~slot_bit(slot);
-	del_membership(reg, client, which);
+	del_membership(client, which);
 	if (room->cap_members > 16 && last < room->cap_members / 4)
 		resize_members(room, room->cap_members / 2);
 }

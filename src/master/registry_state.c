@@ -55,7 +55,8 @@ save_client(struct registry *reg, uint32_t at, struct pack *p)
 
 	pack_u64(p, at);
 	pack_u64(p, c->session);
-	pack_bytes(p, c->nick ? c->nick->text : "", c->nick ? c->nick->len : 0);
+	pack_bytes(p, c->has_nick ? c->named->nick : "",
+		c->has_nick ? c->named->len : 0);
 	pack_bytes(p, c->group == NOBODY ? NULL : reg->group[c->group].ip,
 		c->group == NOBODY ? 0 : sizeof reg->group[0].ip);
 	pack_u64(p, c->n_rooms);
@@ -109,7 +110,7 @@ restore_room(struct registry *reg, struct unpack *u, uint32_t end)
 	r->cap_members = r->n_members = (uint32_t)n_members;
 	r->member = xcalloc(n_members, sizeof *r->member);
 	for (uint32_t i = 0; i < r->n_members; i++)
-		r->member[i].client = NOBODY;
+		r->member[i] = NOBODY;
 	return true;
 }
 
@@ -140,7 +141,7 @@ restore_membership(struct registry *reg, struct unpack *u, uint32_t c)
 
 	at >>= 1;
 	if (room >= reg->end_room || (r = reg->room[room]) == NULL ||
-		at >= r->n_members || r->member[at].client != NOBODY)
+		at >= r->n_members || r->member[at] != NOBODY)
 		return false;
 	room_enter_at(reg, r, (uint32_t)at, c, quiet);
 	return true;
@@ -178,7 +179,7 @@ is_whole(const struct registry *reg)
 		const struct room *r = reg->order[i].room;
 
 		for (uint32_t at = 0; at < r->n_members; at++)
-			if (r->member[at].client == NOBODY)
+			if (r->member[at] == NOBODY)
 				return false;
 	}
 	return true;

@@ -305,22 +305,24 @@ relay_given(struct relay *r, unsigned slot)
 		r->state->pending &= ~relay_bit(slot);
 }
 
-void
+bool
 relay_rest(struct relay *r, uint64_t now_ms)
 {
 	if (r->touched <= REST_BYTES)
-		return;
+		return false;
 	if (r->state->pending || r->state->head % r->state->size > REST_BYTES)
 		r->rush_ms = now_ms;
 	if (r->state->pending)
-		return;
+		return false;
 	rewind_ring(r);
 	if (now_ms - r->rush_ms < REST_MS)
-		return;
+		return false;
 	/* A hole in the memfd; it reads as zeros and nobody reads it. */
 	if (madvise(r->ring + REST_BYTES, r->state->size - REST_BYTES,
-		    MADV_REMOVE) == 0)
-		r->touched = REST_BYTES;
+		    MADV_REMOVE) == -1)
+		return false;
+	r->touched = REST_BYTES;
+	return true;
 }
 
 enum relay_number

@@ -62,8 +62,9 @@ struct slice relay_sealed_for(struct relay *r, unsigned slot);
 /* The datagram was sent to the slot. */
 void relay_given(struct relay *r, unsigned slot);
 
-/* The end of a turn: give memory back that a rush has touched. */
-void relay_rest(struct relay *r, uint64_t now_ms);
+/* The end of a turn: give memory back that a rush has touched.  True: one is
+ * over, and it was. */
+bool relay_rest(struct relay *r, uint64_t now_ms);
 
 enum relay_number {
 	RELAY_NUMBER_NEW, /* and now it is had */

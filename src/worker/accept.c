@@ -72,7 +72,8 @@ first_flags(const struct worker *w, const struct addr *from, uint16_t kind,
 {
 	const struct arena_kind *k = &w->arena.head->kind[kind];
 
-	return (uint16_t)((proxy ? SESSION_PROXY : SESSION_KNOWN) |
+	return (uint16_t)((proxy ? SESSION_PROXY
+				 : SESSION_KNOWN | SESSION_WAITING) |
 			  (from->local ? SESSION_LOCAL : 0) |
 			  (k->raw ? SESSION_RAW : 0) |
 			  (k->echo ? SESSION_ECHO : 0));
@@ -100,7 +101,7 @@ accept_client(void *arg, unsigned listener, int fd,
 	arena_set(a, &s->cookie, cookie_of(fd));
 	arena_set(a, &s->kind, kind);
 	arena_set(a, &s->flags, first_flags(w, &addr, kind, proxy));
-	arena_copy(a, s->address, addr.ip, sizeof addr.ip);
+	session_set_address(a, s, addr.ip);
 	arena_set(a, &s->port, addr.port);
 	arena_set(a, &s->since_s, clock_wall_ms() / 1000);
 	arena_set(a, &s->active_s, w->now_ms / 1000);
@@ -114,7 +115,9 @@ accept_client(void *arg, unsigned listener, int fd,
 	w->page->clients++;
 	w->page->next_number = a->head->next_number;
 	count(w, accepted, 1);
-	if (io_client_add(w->io, fd, proxy) < 0)
+	/* Most await their greeting: to turn reading on behind it would be one
+	 * call more for each.  What comes before it is held. */
+	if (io_client_add(w->io, fd, true) < 0)
 		client_end(w, s, SLICE_LIT("no memory"));
 	else if (proxy)
 		proxied_await(w, s);

@@ -164,11 +164,14 @@ access_is_reviewing(const struct worker *w)
 static void
 review_one(struct worker *w, const struct session *s)
 {
+	uint8_t address[16];
 	struct event e;
 
 	if (s->flags & (SESSION_LOCAL | SESSION_PROXY | SESSION_HOPELESS) ||
-		s->state >= SESSION_FLUSHING ||
-		!access_refuses(w, s->kind, s->address, &e))
+		s->state >= SESSION_FLUSHING)
+		return;
+	session_address(&w->arena, s, address);
+	if (!access_refuses(w, s->kind, address, &e))
 		return;
 	client_log(w, LOG_KICK, s, access_reason(w, &e), "text", e.text);
 	client_quit(w, s,

@@ -28,10 +28,12 @@ log_now(struct worker *w, int type, const struct session *s, const char *keys,
 	const char *what, struct slice value)
 {
 	char mem[NAME_MAX_LEN + 1];
-	struct log_client c = { .address = s->address,
+	uint8_t address[16];
+	struct log_client c = { .address = address,
 		.port = s->port,
 		.local = s->flags & SESSION_LOCAL };
 
+	session_address(&w->arena, s, address);
 	log_event((enum log_event_type)type, &c, keys,
 		chat_nick(w->chat, s, mem), what, value);
 }

@@ -286,7 +286,7 @@ put_client(const struct worker *w, const struct session *s, struct buf *out)
 		.local = s->flags & SESSION_LOCAL ? 1 : 0,
 		.state = (uint8_t)s->state };
 
-	memcpy(c.address, s->address, sizeof c.address);
+	session_address(&w->arena, s, c.address);
 	(void)snprintf(c.state_name, sizeof c.state_name, "%s", state_name(s));
 	buf_add(out, &c, sizeof c);
 	bus_put_str(out, chat_nick(w->chat, s, mem));
@@ -349,7 +349,7 @@ do_address_of(struct worker *w, uint64_t tag, uint64_t session)
 	if (s != NULL && s->state < SESSION_FLUSHING) {
 		a.session = s->id;
 		a.local = s->flags & SESSION_LOCAL ? 1 : 0;
-		memcpy(a.address, s->address, sizeof a.address);
+		session_address(&w->arena, s, a.address);
 	}
 	answer(w, CTL_ADDRESS, tag, &a, sizeof a);
 }

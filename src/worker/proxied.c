@@ -32,13 +32,16 @@ refuse(struct worker *w, const struct session *s)
 static bool
 is_refused(struct worker *w, const struct session *s, struct event *ret)
 {
+	uint8_t address[16];
+
 	/* The section that trusted the proxy is gone, and its lists with it. */
 	if (kind_of(w, s)->listen == NULL) {
 		*ret = (struct event){ .type = EVENT_REFUSED,
 			.refusal = REFUSAL_DENIED };
 		return true;
 	}
-	return access_refuses(w, s->kind, s->address, ret);
+	session_address(&w->arena, s, address);
+	return access_refuses(w, s->kind, address, ret);
 }
 
 static void
@@ -49,7 +52,7 @@ meet(struct worker *w, const struct session *s, const struct proxy_header *h)
 
 	arena_set(a, &s->flags, s->flags & ~SESSION_PROXY);
 	if (h->named) {
-		arena_copy(a, s->address, h->ip, sizeof h->ip);
+		session_set_address(a, s, h->ip);
 		arena_set(a, &s->port, h->port);
 	}
 	if (is_refused(w, s, &e)) {

@@ -201,7 +201,7 @@ uplink_connect(struct worker *w, const struct session *s)
 		.raw = s->flags & SESSION_RAW ? 1 : 0 };
 	struct bus_frame f = { .type = BUS_CONNECT, .sender = s->id };
 
-	memcpy(body.address, s->address, sizeof body.address);
+	session_address(&w->arena, s, body.address);
 	append(w, &f, slice_of(&body, sizeof body));
 }
 

@@ -18,6 +18,7 @@
 #include "worker/recover.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -270,6 +271,8 @@ turn(struct worker *w)
 	}
 	if (w->now_ms - began >= BEAT_MS) {
 		heap_trim(&w->arena);
+		/* Tables that have grown out of the heap leave holes there. */
+		(void)malloc_trim(0);
 		recover_close_engine(w);
 	}
 	timers_run(w);

@@ -89,7 +89,7 @@ ok($d->wait_slots($workers) && $ann->sync, '... and that of a keeper');
 install($older);
 $r = $d->ctl_run('upgrade');
 is($r->{code}, 1, 'the way back is refused');
-like("$r->{out}$r->{err}", qr/arena 2/, '... because of the layout');
+like("$r->{out}$r->{err}", qr/arena 3/, '... because of the layout');
 ok($ann->sync, '... and nobody notices');
 Banter::load_clean(Banter::load_end($load, 200), 'nobody was disconnected; nothing was lost, doubled, damaged or reordered');
 $d->stop_ok;

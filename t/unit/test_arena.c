@@ -101,7 +101,7 @@ Test(arena, cut_transaction_is_rolled_back)
 	arena_set(&a, &s->state, SESSION_FLUSHING);
 	arena_set(&a, &s->rx_total, 12345);
 	arena_set(&a, &s->port, 99);
-	arena_copy(&a, s->address, "0123456789abcdef", 16);
+	session_set_address(&a, s, (const uint8_t *)"0123456789abcdef");
 	(void)session_add_room(&a, s, 4);
 	cr_assert(eq(int, s->state, SESSION_FLUSHING));
 	arena_unmap(&a);
@@ -253,7 +253,7 @@ Test(arena, queue_keeps_order_at_every_step)
 		cr_assert(eq(sz, drain(&a, s, out, step), len));
 		cr_assert(eq(int, memcmp(out, expected, len), 0));
 		cr_assert(eq(u32, s->q_bytes, 0));
-		cr_assert(eq(u64, s->q_ring, 0));
+		cr_assert(eq(u32, queue_ring(s), 0));
 	}
 	cr_assert(eq(u64, heap_used(&a), 0));
 }
@@ -314,10 +314,64 @@ Test(arena, rooms_of_a_session)
 		session_remove_room(&a, s, r);
 	tx_commit(&a);
 	cr_assert(eq(u32, s->n_rooms, 2));
-	cr_assert(eq(u32, s->rooms, 0));
+	cr_assert(eq(u32, session_rooms_block(s), 0));
 	cr_assert(session_in_room(&a, s, 99) && session_in_room(&a, s, 100));
 	tx_begin(&a);
 	session_free(&a, s);
 	tx_commit(&a);
 	cr_assert(eq(u64, heap_used(&a), 0));
+}
+
+/* What is said goes to the last one, and one used earlier may be used again. */
+Test(arena, the_room_in_use_is_the_last_one)
+{
+	bool used;
+	struct arena a = mapped(memory(), &used);
+	const struct session *s = fresh(&a, 5);
+
+	cr_assert(eq(u32, session_current(&a, s), ARENA_NONE));
+	for (uint32_t n = 1; n <= 5; n++) {
+		tx_begin(&a);
+		cr_assert(eq(int, session_add_room(&a, s, n), 0));
+		cr_assert(eq(u32, session_current(&a, s), n));
+		session_use_room(&a, s, 1);
+		cr_assert(eq(u32, session_current(&a, s), 1));
+		session_use_room(&a, s, 77); /* is none of its rooms */
+		cr_assert(eq(u32, session_current(&a, s), 1));
+		cr_assert(eq(int, s->n_rooms, (int)n));
+		tx_commit(&a);
+	}
+	tx_begin(&a);
+	session_remove_room(&a, s, 1);
+	cr_assert(eq(u32, session_current(&a, s), 5));
+	session_leave_rooms(&a, s);
+	cr_assert(eq(u32, session_current(&a, s), ARENA_NONE));
+	tx_commit(&a);
+	cr_assert(eq(u64, heap_used(&a), 0));
+}
+
+Test(arena, addresses)
+{
+	static const uint8_t address[][16] = {
+		{ 0 },
+		{ [10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 1 },
+		{ [10] = 0xff, [11] = 0xff },
+		{ 0x20, 0x01, 0x0d, 0xb8, [15] = 1 },
+		{ [15] = 1 },
+		{ [10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1 },
+	};
+	bool used;
+	struct arena a = mapped(memory(), &used);
+	const struct session *s = fresh(&a, 5);
+
+	for (size_t i = 0; i < sizeof address / sizeof *address; i++) {
+		uint8_t got[16];
+
+		tx_begin(&a);
+		session_set_address(&a, s, address[i]);
+		tx_commit(&a);
+		session_address(&a, s, got);
+		cr_assert(eq(int, memcmp(got, address[i], 16), 0), "%zu", i);
+	}
+	cr_assert(not(s->flags & SESSION_ADDRESS));
 }

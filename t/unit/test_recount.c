@@ -5,6 +5,7 @@
 #include "arena/arena.h"
 #include "arena/convert.h"
 #include "arena/heap.h"
+#include "arena/previous.h"
 #include "arena/queue.h"
 #include "arena/record.h"
 #include "arena/tx.h"
@@ -243,9 +244,10 @@ Test(recount, each_way_to_be_torn)
 	client(&a, 13, "d");
 	arena_store(&a.session[13].q_word, 500);
 	client(&a, 14, "e");
-	arena_store(&a.session[14].current, 3);
+	arena_store(&a.session[14].room[0], 3);
+	arena_store(&a.session[14].n_rooms, 1);
 	client(&a, 15, "f");
-	arena_store(&a.session[15].q_ring, (uint64_t)1 << 40 | 1);
+	arena_store(&a.session[15].q_ring, queue_ring_word(1 << 8, 1));
 	cr_assert(eq(int, succeed(&a), 0));
 	for (int fd = 10; fd < 16; fd++)
 		cr_assert(eq(int, a.session[fd].state, SESSION_TORN), "%d", fd);
@@ -264,40 +266,94 @@ Test(recount, blocks_that_contradict_each_other_are_not_gone_on_with)
 	cr_assert(eq(int, succeed(&a), -EPROTO));
 }
 
-/* As an image of the previous layout has it: same records, other places. */
+static struct session_previous
+previous_session(const struct arena *a, const struct session *s)
+{
+	struct session_previous p = { .id = s->id,
+		.cookie = s->cookie,
+		.proto_state = s->proto_state,
+		.rx_total = s->rx_total,
+		.tx_total = s->tx_total,
+		.q_word = s->q_word,
+		.q_head = s->q_head,
+		.q_head_sent = s->q_head_sent,
+		.q_bytes = s->q_bytes,
+		.missed = s->missed,
+		.state = s->state,
+		.flags = s->flags & (uint16_t)~SESSION_ADDRESS,
+		.kind = s->kind,
+		.port = s->port,
+		.line = s->line,
+		.held = s->held,
+		.held_at = s->held_at,
+		.nick = s->nick,
+		.tokens = s->tokens,
+		.tokens_ms = s->tokens_ms,
+		.active_s = s->active_s,
+		.since_s = s->since_s,
+		.n_rooms = s->n_rooms,
+		.awaited = s->awaited,
+		.current = session_current(a, s),
+		.rooms = session_rooms_block(s),
+		.missed_room = s->missed_room };
+
+	if (queue_ring(s) != 0)
+		p.q_ring = (uint64_t)queue_capacity(s) << 32 | queue_ring(s);
+	else
+		memcpy(p.q_inline, s->q_inline, sizeof p.q_inline);
+	if (p.rooms == 0)
+		memcpy(p.room, s->room, sizeof p.room);
+	session_address(a, s, p.address);
+	return p;
+}
+
+/* As an image of the previous layout has it: other records, other places. */
 static int
 previous(struct arena *now)
 {
-	uint64_t head = offsetof(struct arena_head, undo) +
-			ARENA_PREVIOUS_UNDO_MAX * sizeof(struct arena_undo);
 	uint64_t at[5], size;
 	int fd;
 	char *base;
 	struct arena_head *h;
+	struct session_previous *to;
 
 	at[0] = 0;
-	at[1] = (head + 4095) & ~UINT64_C(4095);
+	at[1] = (sizeof(struct arena_head) + 4095) & ~UINT64_C(4095);
 	at[2] = at[1] + (uint64_t)((const char *)now->session - now->rx);
-	at[3] = at[2] + (uint64_t)((const char *)now->room -
-				   (const char *)now->session);
-	at[4] = at[3] + ((ARENA_PREVIOUS_ROOMS * sizeof(struct room) + 4095) &
-				~UINT64_C(4095));
+	at[3] = at[2] + ((FDS * sizeof *to + 4095) & ~UINT64_C(4095));
+	at[4] = at[3] +
+		((ARENA_ROOMS * sizeof(struct room) + 4095) & ~UINT64_C(4095));
 	size = at[4] + ARENA_HEAP_BYTES;
 	fd = fd_memory("previous", size, false);
 	base = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_NORESERVE, fd, 0);
 	memcpy(base, now->base, offsetof(struct arena_head, undo));
 	memcpy(base + at[1], now->rx, at[2] - at[1]);
-	memcpy(base + at[2], now->session, at[3] - at[2]);
-	memcpy(base + at[3], now->room,
-		ARENA_PREVIOUS_ROOMS * sizeof(struct room));
+	to = (struct session_previous *)(void *)(base + at[2]);
+	for (int i = 0; i < FDS; i++)
+		to[i] = previous_session(now, &now->session[i]);
+	memcpy(base + at[3], now->room, ARENA_ROOMS * sizeof(struct room));
 	memcpy(base + at[4], now->heap, 1 << 20);
 	h = (struct arena_head *)(void *)base;
 	h->version = ARENA_PREVIOUS_VERSION;
-	h->n_rooms = ARENA_PREVIOUS_ROOMS;
 	h->size = size;
 	(void)munmap(base, size);
 	return fd;
+}
+
+static const uint8_t v4[16] = {
+	[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1
+};
+static const uint8_t v6[16] = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 };
+
+static void
+has_address(
+	const struct arena *a, const struct session *s, const uint8_t want[16])
+{
+	uint8_t got[16];
+
+	session_address(a, s, got);
+	cr_assert(eq(int, memcmp(got, want, sizeof got), 0));
 }
 
 Test(recount, the_previous_layout_is_converted)
@@ -312,7 +368,18 @@ Test(recount, the_previous_layout_is_converted)
 	room = room_take(&a, 5, SLICE_LIT("lobby"), 0);
 	room_topic(&a, room, SLICE_LIT("all sorts"));
 	(void)session_add_room(&a, s, room);
+	session_set_address(&a, s, v6);
 	tx_commit(&a);
+	s = client(&a, 11, "bob");
+	tx_begin(&a);
+	session_set_address(&a, s, v4);
+	for (uint32_t id = 6; id < 9; id++)
+		(void)session_add_room(
+			&a, s, room_take(&a, id, SLICE_LIT("other"), 0));
+	arena_set(&a, &s->held_at, 3);
+	tx_commit(&a);
+	for (uint32_t i = 2; i < 7; i++)
+		fan_out(&a, "to bob\n", 11, i);
 	from = previous(&a);
 	arena_unmap(&a);
 	memory_fd = fd_memory("new", arena_size(FDS), false);
@@ -330,6 +397,47 @@ Test(recount, the_previous_layout_is_converted)
 	cr_assert(slice_eq_str(
 		heap_slice(&a, a.room[session_rooms(&a, s)[0]].topic),
 		"all sorts"));
+	has_address(&a, s, v6);
+	s = session_at(&a, 11);
+	cr_assert(s != NULL);
+	has_address(&a, s, v4);
+	cr_assert(eq(int, s->n_rooms, 3));
+	cr_assert(eq(u32, a.room[session_current(&a, s)].id, 8));
+	cr_assert(eq(int, s->held_at, 3));
+	cr_assert(reads(&a, s, "to bob\nto bob\nto bob\nto bob\nto bob\n"));
+}
+
+/* Where it talked was nearly always the last room of its list. */
+Test(recount, a_room_in_use_that_was_not_the_last_is_so_after_converting)
+{
+	struct arena a = start();
+	const struct session *s = client(&a, 10, "ann");
+	struct session_previous *p;
+	uint64_t at = (uint64_t)((const char *)a.session - a.base);
+	char *base;
+	int from;
+
+	tx_begin(&a);
+	for (uint32_t id = 6; id < 9; id++)
+		(void)session_add_room(
+			&a, s, room_take(&a, id, SLICE_LIT("other"), 0));
+	tx_commit(&a);
+	from = previous(&a);
+	base = mmap(NULL, at + 4096 * 4, PROT_READ | PROT_WRITE, MAP_SHARED,
+		from, 0);
+	p = (struct session_previous *)(void *)(base + at);
+	p[10].current = session_rooms(&a, s)[0];
+	(void)munmap(base, at + 4096 * 4);
+	arena_unmap(&a);
+	memory_fd = fd_memory("new", arena_size(FDS), false);
+	cr_assert(eq(int, arena_convert(from, memory_fd, FDS), 0));
+	a = map_again(&(bool){ false });
+	cr_assert(eq(int, arena_recount(&a), 0));
+	last = a.blocks;
+	s = session_at(&a, 10);
+	cr_assert(eq(int, s->n_rooms, 3));
+	cr_assert(eq(u32, a.room[session_current(&a, s)].id, 6));
+	cr_assert(eq(u32, a.room[session_rooms(&a, s)[1]].id, 8));
 }
 
 Test(recount, other_layouts_are_refused)

@@ -280,10 +280,10 @@ Test(registry, an_idle_guest_costs_little)
 	cr_assert_eq(registry_clients(reg, 0), N);
 	cr_assert(registry_room_at(reg, 0, &r));
 	cr_assert_eq(r.members, N);
-	/* and eight bytes of the room's member array */
-	each = registry_stats(reg).memory / N + 8;
+	/* and four bytes of the room's member array */
+	each = registry_stats(reg).memory / N + 4;
 	cr_log_info("%zu bytes a guest", each);
-	cr_assert_lt(each, 90, "%zu", each);
+	cr_assert_lt(each, 75, "%zu", each);
 	for (uint32_t n = 1; n <= N; n++)
 		request_str(BUS_GONE, 1 + n % 4, n, "");
 	cr_assert_eq(registry_stats(reg).memory, 0);
