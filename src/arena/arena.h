@@ -4,6 +4,7 @@
  * A memfd with a fixed layout and no pointers, mapped by one worker at a time:
  *
  *   | head, undo log | receive area | bus areas | sessions | rooms | heap |
+ *   | the engine's |
  *
  * Records are the truth.  They are reached through pointers to const and
  * written by arena_set() and its kin only (arena/tx.h), so that the compiler
@@ -33,10 +34,13 @@
  * of a client of 1,024 rooms. */
 # define ARENA_UNDO_MAX 16384
 # define ARENA_ROOMS    131072u
+/* What an engine keeps for its successor; io/io.h says how much it needs. */
+# define ARENA_ENGINE_BYTES (UINT64_C(4096) + 1024 * 2048)
 #else
-# define ARENA_VERSION  ARENA_PREVIOUS_VERSION
-# define ARENA_UNDO_MAX ARENA_PREVIOUS_UNDO_MAX
-# define ARENA_ROOMS    ARENA_PREVIOUS_ROOMS
+# define ARENA_VERSION      ARENA_PREVIOUS_VERSION
+# define ARENA_UNDO_MAX     ARENA_PREVIOUS_UNDO_MAX
+# define ARENA_ROOMS        ARENA_PREVIOUS_ROOMS
+# define ARENA_ENGINE_BYTES UINT64_C(0)
 #endif
 #define ARENA_RX_BYTES   8160u /* of one receive: held back, it fills a block */
 #define ARENA_BUS_BYTES  16384u /* of one bus datagram */
@@ -251,6 +255,7 @@ struct arena {
 	const struct session *session; /* [head->n_sessions] */
 	const struct room *room;       /* [head->n_rooms] */
 	char *heap;
+	char *engine; /* ARENA_ENGINE_BYTES */
 	bool in_transaction;
 	struct heap *blocks; /* arena/heap.h */
 };

@@ -1,6 +1,7 @@
 /* Versions 1 and 2 differ in the length of the undo log, and so of the head,
  * and in the size of the table of rooms; what a session, a room and a block is,
- * and what stands in the head before the undo log, is the same.
+ * and what stands in the head before the undo log, is the same.  The engine's
+ * memory is new in 2: no worker of 1 has left anything there.
  *
  * SPDX-License-Identifier: MIT */
 #include "arena/convert.h"
@@ -165,7 +166,8 @@ arena_convert(int from, int to, unsigned fd_limit)
 		rc = map(&t, to, PROT_READ | PROT_WRITE);
 	if (rc == 0)
 		rc = check(&f, &old, fd_limit);
-	if (rc == 0 && t.size != new.heap.offset + new.heap.len)
+	if (rc == 0 &&
+		t.size != new.heap.offset + new.heap.len + ARENA_ENGINE_BYTES)
 		rc = -EPROTO;
 	if (rc == 0)
 		rc = copy_heap(from, &f, &old.heap, &t, &new.heap);

@@ -62,7 +62,7 @@ struct list {
 	uint32_t n, cap;
 };
 
-#define SEND_GROUP 256 /* sends that an engine is given before io_flush() */
+#define SEND_GROUP IO_SENDS /* that an engine is given before io_flush() */
 
 /* A send that the engine was given. */
 struct sending {
@@ -220,6 +220,9 @@ void client_log_all(struct worker *w);
 /* input.c: bytes to requests. */
 void *input_area(void *arg, int fd, size_t *ret_len);
 void input_received(void *arg, int fd, size_t len);
+/* The same for bytes that cannot be refused any more. */
+void *input_taken_area(void *arg, int fd);
+void input_taken(void *arg, int fd, size_t len);
 /* Go on with what was held back. */
 void input_resume(struct worker *w, const struct session *s);
 /* What the worker before had received and not handled: len bytes of the receive
@@ -232,6 +235,8 @@ void input_await_flush(struct worker *w, const struct session *s);
 /* input_pause.c: nobody is read now: the bus, or memory, is full. */
 bool input_is_paused(const struct worker *w);
 void input_pause(struct worker *w, int fd);
+/* Behind what is kept already; at most IO_TAKEN_MAX more than one receive. */
+void input_keep(struct worker *w, const struct session *s, struct slice more);
 void input_pause_all_over(struct worker *w);
 
 /* verbs.c: requests about the connection itself. */

@@ -17,6 +17,7 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -252,7 +253,8 @@ finish_receive(struct worker *w)
 	/* Also behind a PROXY header, when the registry is asked. */
 	if (s == NULL || s->state >= SESSION_FLUSHING)
 		return;
-	if (len == 0 && !(s->flags & SESSION_LOCAL) &&
+	if (len == 0 && io_took_directly(w->io) &&
+		!(s->flags & SESSION_LOCAL) &&
 		kernel_gave(s, session_fd(&w->arena, s), &gave))
 		len = gave - h->rx_base;
 	done = s->rx_total - h->rx_base;
@@ -275,6 +277,18 @@ resume_all(struct worker *w)
 	}
 }
 
+/* Before anything is received, and before that ring is closed. */
+static void
+harvest(struct worker *w)
+{
+	int rc = io_harvest(w->io, w->arena.head->rx_len != 0);
+
+	if (rc < 0)
+		log_error("the ring of the worker before cannot be looked at: "
+			  "what clients had just sent is lost: %s",
+			strerror(-rc));
+}
+
 void
 recover_go_on(struct worker *w)
 {
@@ -285,7 +299,10 @@ recover_go_on(struct worker *w)
 	FAULT(recover_closed);
 	finish_receive(w);
 	FAULT(recover_received);
+	harvest(w);
+	FAULT(recover_harvested);
 	arena_store(&w->arena.head->rx_session, 0);
+	recover_engine(w);
 	resume_all(w);
 	FAULT(recover_resumed);
 	if (w->strays)

@@ -84,6 +84,28 @@ watched(void *arg, unsigned token, bool readable, bool writable)
 	}
 }
 
+static uint64_t
+session_tag(void *arg, int fd)
+{
+	const struct worker *w = arg;
+	const struct session *s = session_at(&w->arena, fd);
+
+	return s == NULL ? 0 : s->id;
+}
+
+_Static_assert(ARENA_ENGINE_BYTES == 0 || ARENA_ENGINE_BYTES == IO_MEMORY_BYTES,
+	"what the arena has for an engine");
+
+/* Slower, but it serves. */
+static int
+open_instead(struct worker *w, const struct io_handler *h, int rc)
+{
+	log_warning("the engine %s is refused (%s: %s): epoll is used instead",
+		w->conf->engine, io_refusal(), strerror(-rc));
+	return io_open(
+		&w->io, io_engine_find("epoll"), w->fd_limit, h, w->engine_fd);
+}
+
 static int
 open_engine(struct worker *w)
 {
@@ -96,6 +118,10 @@ open_engine(struct worker *w)
 		.drained = accept_drained,
 		.area = input_area,
 		.received = input_received,
+		.taken_area = input_taken_area,
+		.taken = input_taken,
+		.tag = session_tag,
+		.memory = ARENA_ENGINE_BYTES == 0 ? NULL : w->arena.engine,
 		.ended = client_ended,
 		.broken = client_broken,
 		.sent = output_sent,
@@ -110,6 +136,8 @@ open_engine(struct worker *w)
 	/* Until it is noted nothing names what it opens. */
 	arena_store(&w->arena.head->fd_in_flight, 1);
 	rc = io_open(&w->io, engine, w->fd_limit, &h, w->engine_fd);
+	if (rc < 0 && engine == io_engine_find("io_uring"))
+		rc = open_instead(w, &h, rc);
 	if (rc < 0)
 		return rc;
 	(void)io_watch(w->io, w->env->bus, WATCH_BUS, true, false);
@@ -353,10 +381,8 @@ serve(struct worker *w)
 	FAULT(start_said);
 	if (w->env->waits_for_go)
 		wait_for_go(w);
-	if (w->exit_code < 0) {
-		recover_engine(w);
+	if (w->exit_code < 0)
 		config_settle(w);
-	}
 	if (w->took_over && w->exit_code < 0) {
 		/* A frame that another slot has named may be the next one. */
 		control_receive(w);
@@ -364,6 +390,8 @@ serve(struct worker *w)
 		recover_go_on(w);
 		if (w->env->died != SLOT_DIED_FIRST)
 			note_takeover(w);
+	} else if (w->exit_code < 0) {
+		recover_engine(w);
 	}
 	blame_served(w);
 	FAULT(start_served);

@@ -16,6 +16,8 @@
 
 #define FDS 256
 
+static _Alignas(4096) char memory[IO_MEMORY_BYTES];
+
 TestSuite(io, .timeout = 20);
 
 struct name {
@@ -29,7 +31,8 @@ static struct fixture {
 	int accepted[8], n_accepted, n_woke;
 	char area[65536];
 	char got[65536];
-	size_t n_got, n_sent;
+	size_t n_got, n_sent, n_kept;
+	uint64_t tag[FDS];
 	int ended, ended_error, n_ended, broken, writable;
 	unsigned token;
 	bool readable, token_writable;
@@ -101,6 +104,32 @@ received(void *arg, int fd, size_t len)
 	}
 }
 
+static void *
+taken_area(void *arg, int fd)
+{
+	(void)arg;
+	(void)fd;
+	return f.area;
+}
+
+static void
+taken(void *arg, int fd, size_t len)
+{
+	if (f.area_open && f.n_kept == 0) {
+		received(arg, fd, len);
+		return;
+	}
+	io_client_read(f.io, fd, false);
+	f.n_kept += len;
+}
+
+static uint64_t
+tag(void *arg, int fd)
+{
+	(void)arg;
+	return f.tag[fd];
+}
+
 static void
 ended(void *arg, int fd, int error)
 {
@@ -152,6 +181,10 @@ open_engine(const struct name *name)
 		.drained = drained,
 		.area = area,
 		.received = received,
+		.taken_area = taken_area,
+		.taken = taken,
+		.tag = tag,
+		.memory = memory,
 		.ended = ended,
 		.broken = broken,
 		.sent = sent,
@@ -180,6 +213,7 @@ pair(int *ours, int *theirs)
 	cr_assert(connect(*theirs, (struct sockaddr *)&a, len) == 0);
 	*ours = accept4(l, NULL, NULL, SOCK_NONBLOCK);
 	close(l);
+	f.tag[*ours]++;
 	cr_assert(eq(int, io_client_add(f.io, *ours, false), 0));
 }
 
@@ -190,13 +224,13 @@ turns(int n)
 		cr_assert(eq(int, io_wait(f.io, 20), 0));
 }
 
-#define ENGINES(test)                                        \
- ParameterizedTestParameters(io, test)                       \
- {                                                           \
-  static struct name names[] = { { "epoll" } };              \
-  return cr_make_param_array(                                \
-	  struct name, names, sizeof names / sizeof *names); \
- }                                                           \
+#define ENGINES(test)                                           \
+ ParameterizedTestParameters(io, test)                          \
+ {                                                              \
+  static struct name names[] = { { "epoll" }, { "io_uring" } }; \
+  return cr_make_param_array(                                   \
+	  struct name, names, sizeof names / sizeof *names);    \
+ }                                                              \
  ParameterizedTest(struct name *name, io, test)
 
 Test(io, unknown_name)
@@ -234,6 +268,8 @@ ENGINES(area_may_refuse)
 	turns(3);
 	cr_assert(eq(sz, f.n_got, 0));
 	f.area_open = true;
+	f.n_got += f.n_kept;
+	f.n_kept = 0;
 	io_client_read(f.io, ours, true);
 	turns(2);
 	cr_assert(eq(sz, f.n_got, 5));
