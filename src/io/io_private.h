@@ -15,6 +15,9 @@ struct io {
 };
 
 extern const struct io_engine io_engine_epoll;
+extern const struct io_engine io_engine_poll;
+extern const struct io_engine io_engine_select;
+extern const struct io_engine io_engine_threads;
 
 /* Accept at most IO_ACCEPT_BATCH connections: more would starve the clients
  * that are in already.  True when the queue was emptied. */

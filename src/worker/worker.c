@@ -102,7 +102,7 @@ open_engine(struct worker *w)
 		.writable = output_writable,
 		.watched = watched,
 	};
-	const struct io_engine *engine = io_engine_find(w->conf->engine);
+	const struct io_engine *engine = io_engine_find(engine_name(w->engine));
 	int rc;
 
 	if (engine == NULL)
@@ -112,6 +112,8 @@ open_engine(struct worker *w)
 	rc = io_open(&w->io, engine, w->fd_limit, &h, w->engine_fd);
 	if (rc < 0)
 		return rc;
+	w->page->engine = w->engine;
+	w->page->engine_refused = 0;
 	(void)io_watch(w->io, w->env->bus, WATCH_BUS, true, false);
 	(void)io_watch(w->io, w->env->ctl, WATCH_CTL, true, false);
 	return io_watch(w->io, w->keeper_pidfd, WATCH_KEEPER, true, false);
@@ -129,7 +131,6 @@ open_page(struct worker *w)
 	w->page->heartbeat_ms = clock_mono_ms();
 	(void)snprintf(w->page->version, sizeof w->page->version, "%s",
 		banter_version);
-	w->page->fd_limit = w->fd_limit;
 	w->page->clients = 0;
 	w->page->pending = 0;
 	return 0;
@@ -199,10 +200,12 @@ open_all(struct worker *w)
 		return rc;
 	recover_listeners(w);
 	config_listeners(w);
-	rc = open_engine(w);
+	rc = engine_choose(w);
+	if (rc == 0)
+		rc = open_engine(w);
 	FAULT(start_engine);
 	if (rc == 0)
-		recover_sessions(w);
+		rc = recover_sessions(w);
 	return rc;
 }
 
@@ -421,7 +424,9 @@ worker_run(struct slot_env *env, uint64_t generation, int keeper_pidfd)
 	rc = serve(&w);
 	/* This process becomes the new keeper's parent, and its memory that
 	 * one's. */
-	if (rc == SLOT_EXIT_HANDOVER)
+	if (rc == SLOT_EXIT_HANDOVER) {
+		engine_hand_over(&w);
 		arena_unmap(&w.arena);
+	}
 	return rc;
 }
