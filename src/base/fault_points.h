@@ -152,7 +152,10 @@ X(park_told, WORKER, POINT, "worker/control.c", "PARK has come") \
 X(go_awaited, WORKER, POINT, "worker/worker.c", "READY of another image, before GO") \
 X(go_told, WORKER, POINT, "worker/control.c", "GO has come") \
 X(start_served, WORKER, POINT, "worker/worker.c", "serving begins") \
-X(epoll_wait, WORKER, CALL, "io/epoll.c", "epoll_wait()")
+X(epoll_wait, WORKER, CALL, "io/epoll.c", "epoll_wait()") \
+X(poll_wait, WORKER, CALL, "io/poll.c", "poll() of that engine") \
+X(select_wait, WORKER, CALL, "io/select.c", "select()") \
+X(thread_create, WORKER, CALL, "io/threads.c", "pthread_create()")
 /* clang-format on */
 
 #endif

@@ -59,7 +59,7 @@ static const struct conf_row rows[] = {
 		.help = "a file that is shown after the greeting" },
 	{ TOP(workers), NUMBER(0, CONF_WORKERS_MAX), .def = "0",
 		.help = "worker processes; 0: one per CPU that may be used" },
-	{ TOP(engine), WORD("epoll io_uring"), .def = "epoll", .restart = true,
+	{ TOP(engine), WORD("epoll io_uring poll select threads"), .def = "epoll", .restart = true,
 		.help = "how a worker waits for and moves bytes" },
 	{ TOP(user), TEXT(user, "the name of a user"), .def = "_banter",
 		.restart = true,

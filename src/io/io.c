@@ -8,8 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct io_engine *const engines[] = { &io_engine_epoll,
-	&io_engine_uring };
+static const struct io_engine *const engines[] = {
+	&io_engine_epoll,
+	&io_engine_uring,
+	&io_engine_poll,
+	&io_engine_select,
+	&io_engine_threads,
+};
 static const char *refusal = "";
 
 const struct io_engine *
@@ -131,6 +136,13 @@ int
 io_wait(struct io *io, int timeout_ms)
 {
 	return io->engine->wait(io, timeout_ms);
+}
+
+void
+io_stop_threads(struct io *io)
+{
+	if (io->engine->stop_threads != NULL)
+		io->engine->stop_threads(io);
 }
 
 static bool

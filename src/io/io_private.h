@@ -15,6 +15,9 @@ struct io {
 };
 
 extern const struct io_engine io_engine_epoll;
+extern const struct io_engine io_engine_poll;
+extern const struct io_engine io_engine_select;
+extern const struct io_engine io_engine_threads;
 extern const struct io_engine io_engine_uring;
 
 /* Why open() fails, for io_refusal(): keeps the pointer.  Returns rc. */

@@ -15,6 +15,7 @@
 #include "base/slice.h"
 #include "bus/bans.h"
 #include "bus/ctl.h"
+#include "bus/engine.h"
 #include "bus/slot.h"
 #include "bus/wire.h"
 #include "chat/chat.h"
@@ -75,9 +76,11 @@ struct worker {
 	struct slot_env *env;
 	uint64_t generation;
 	int keeper_pidfd;
-	unsigned fd_limit;
+	unsigned fd_limit;  /* of the descriptor table and the arena */
+	unsigned fd_usable; /* below this the engine can wait for them */
 	struct arena arena;
 	struct chat *chat;
+	enum engine engine; /* that was asked for */
 	struct io *io;
 	int engine_fd[IO_ENGINE_FDS];
 	struct slot_page *page;
@@ -138,6 +141,12 @@ struct worker {
 #define count(w, counter, n) ((w)->page->counter += (n))
 
 void list_add(struct list *l, uint32_t v);
+
+/* engine.c: how this worker waits.  engine_choose() goes before io_open(): 0,
+ * or -EINVAL when it cannot go on with the descriptors that there are. */
+int engine_choose(struct worker *w);
+/* Another process is about to be made of this one's memory and limits. */
+void engine_hand_over(struct worker *w);
 
 /* config.c: a configuration in force. */
 int config_open(struct worker *w);

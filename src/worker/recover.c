@@ -184,16 +184,22 @@ give_up_on(struct worker *w, const struct session *s)
 	output_dirty(w, session_fd(&w->arena, s));
 }
 
-static void
+static int
 adopt(struct worker *w, const struct session *s, int fd)
 {
+	int rc = 0;
+
 	session_map_add(w, s);
 	w->page->clients++;
 	w->page->pending += s->q_bytes;
 	w->fd[fd].last_ms = (uint32_t)w->now_ms;
 	/* One that was reset has left the engine for good. */
-	if (!(s->flags & SESSION_BROKEN) &&
-		io_client_add(w->io, fd, is_heard(s)) < 0)
+	if (!(s->flags & SESSION_BROKEN))
+		rc = io_client_add(w->io, fd, is_heard(s));
+	/* The image before has been able to wait for it, and can again. */
+	if (rc < 0 && w->env->waits_for_go)
+		return rc;
+	if (rc < 0)
 		give_up_on(w, s);
 	if (s->q_bytes > 0 || s->missed > 0 || s->state == SESSION_FLUSHING ||
 		s->flags & SESSION_HOPELESS)
@@ -202,12 +208,15 @@ adopt(struct worker *w, const struct session *s, int fd)
 		client_left(w, s);
 	if (s->flags & SESSION_PROXY)
 		proxied_await(w, s);
+	return 0;
 }
 
-void
+int
 recover_sessions(struct worker *w)
 {
-	for (uint64_t at = 0; at < w->arena.head->high_fd; at++) {
+	int rc = 0;
+
+	for (uint64_t at = 0; at < w->arena.head->high_fd && rc == 0; at++) {
 		int fd = (int)at;
 		const struct session *s = session_at(&w->arena, fd);
 
@@ -216,11 +225,12 @@ recover_sessions(struct worker *w)
 		FAULT(recover_session);
 		if (s->state != SESSION_TORN && has_its_socket(s, fd) &&
 			settle_output(w, s, fd))
-			adopt(w, s, fd);
+			rc = adopt(w, s, fd);
 		else
 			list_add(&w->unsound, (uint32_t)fd);
 	}
 	timers_idle_all(w);
+	return rc;
 }
 
 static void

@@ -100,8 +100,11 @@ _Static_assert(ARENA_ENGINE_BYTES == 0 || ARENA_ENGINE_BYTES == IO_MEMORY_BYTES,
 static int
 open_instead(struct worker *w, const struct io_handler *h, int rc)
 {
-	log_warning("the engine %s is refused (%s: %s): epoll is used instead",
-		w->conf->engine, io_refusal(), strerror(-rc));
+	log_warning("the engine \"io_uring\" is refused (%s: %s), \"epoll\" is "
+		    "used instead; see ENGINES in banterd.conf(5)",
+		io_refusal(), strerror(-rc));
+	w->page->engine = ENGINE_EPOLL;
+	w->page->engine_refused = (uint64_t)-rc;
 	return io_open(
 		&w->io, io_engine_find("epoll"), w->fd_limit, h, w->engine_fd);
 }
@@ -128,15 +131,17 @@ open_engine(struct worker *w)
 		.writable = output_writable,
 		.watched = watched,
 	};
-	const struct io_engine *engine = io_engine_find(w->conf->engine);
+	const struct io_engine *engine = io_engine_find(engine_name(w->engine));
 	int rc;
 
 	if (engine == NULL)
 		return -EINVAL;
+	w->page->engine = w->engine;
+	w->page->engine_refused = 0;
 	/* Until it is noted nothing names what it opens. */
 	arena_store(&w->arena.head->fd_in_flight, 1);
 	rc = io_open(&w->io, engine, w->fd_limit, &h, w->engine_fd);
-	if (rc < 0 && engine == io_engine_find("io_uring"))
+	if (rc < 0 && w->engine == ENGINE_IO_URING)
 		rc = open_instead(w, &h, rc);
 	if (rc < 0)
 		return rc;
@@ -157,7 +162,6 @@ open_page(struct worker *w)
 	w->page->heartbeat_ms = clock_mono_ms();
 	(void)snprintf(w->page->version, sizeof w->page->version, "%s",
 		banter_version);
-	w->page->fd_limit = w->fd_limit;
 	w->page->clients = 0;
 	w->page->pending = 0;
 	return 0;
@@ -227,10 +231,12 @@ open_all(struct worker *w)
 		return rc;
 	recover_listeners(w);
 	config_listeners(w);
-	rc = open_engine(w);
+	rc = engine_choose(w);
+	if (rc == 0)
+		rc = open_engine(w);
 	FAULT(start_engine);
 	if (rc == 0)
-		recover_sessions(w);
+		rc = recover_sessions(w);
 	return rc;
 }
 
@@ -449,7 +455,9 @@ worker_run(struct slot_env *env, uint64_t generation, int keeper_pidfd)
 	rc = serve(&w);
 	/* This process becomes the new keeper's parent, and its memory that
 	 * one's. */
-	if (rc == SLOT_EXIT_HANDOVER)
+	if (rc == SLOT_EXIT_HANDOVER) {
+		engine_hand_over(&w);
 		arena_unmap(&w.arena);
+	}
 	return rc;
 }
