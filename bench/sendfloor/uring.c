@@ -20,6 +20,9 @@
 #include "floor.h"
 
 #include <err.h>
+
+#ifdef HAVE_LIBURING
+
 #include <errno.h>
 #include <liburing.h>
 #include <stdlib.h>
@@ -291,3 +294,15 @@ floor_uring(int listener, unsigned entries)
 		n_events = 0;
 	}
 }
+
+#else
+
+_Noreturn void
+floor_uring(int listener, unsigned entries)
+{
+	(void)listener;
+	(void)entries;
+	errx(1, "built --without-liburing");
+}
+
+#endif

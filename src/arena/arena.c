@@ -41,7 +41,7 @@ heap_offset(unsigned fd_limit)
 uint64_t
 arena_size(unsigned fd_limit)
 {
-	return heap_offset(fd_limit) + ARENA_HEAP_BYTES;
+	return heap_offset(fd_limit) + ARENA_HEAP_BYTES + ARENA_ENGINE_BYTES;
 }
 
 static void
@@ -65,6 +65,7 @@ lay_out(struct arena *a, unsigned fd_limit)
 	at += aligned((uint64_t)fd_limit * ADDRESS_BYTES);
 	a->room = (const struct room *)at;
 	a->heap = a->base + heap_offset(fd_limit);
+	a->engine = a->heap + ARENA_HEAP_BYTES;
 }
 
 static void

@@ -4,7 +4,7 @@
  * A memfd with a fixed layout and no pointers, mapped by one worker at a time:
  *
  *   | head, undo log | receive area | bus areas | sessions | addresses |
- *   | rooms | heap |
+ *   | rooms | heap | the engine's |
  *
  * Records are the truth.  They are reached through pointers to const and
  * written by arena_set() and its kin only (arena/tx.h), so that the compiler
@@ -35,6 +35,12 @@
  * of a client of 1,024 rooms. */
 #define ARENA_UNDO_MAX   16384
 #define ARENA_ROOMS      131072u
+/* What an engine keeps for its successor; io/io.h says how much it needs. */
+#ifndef BANTER_TEST_PREVIOUS
+# define ARENA_ENGINE_BYTES (UINT64_C(4096) + 1024 * 2048)
+#else
+# define ARENA_ENGINE_BYTES UINT64_C(0)
+#endif
 #define ARENA_RX_BYTES   8160u /* of one receive: held back, it fills a block */
 #define ARENA_BUS_BYTES  16384u /* of one bus datagram */
 #define ARENA_HEAP_BYTES (UINT64_C(2) << 30)
@@ -263,6 +269,7 @@ struct arena {
 	const uint8_t (*address)[16];
 	const struct room *room; /* [head->n_rooms] */
 	char *heap;
+	char *engine; /* ARENA_ENGINE_BYTES */
 	bool in_transaction;
 	struct heap *blocks; /* arena/heap.h */
 };

@@ -1,7 +1,8 @@
 /* Versions 2 and 3 differ in the record of a client: it became smaller, its
  * address went to a table of its own unless it is one of IPv4, and what can be
  * told from other fields is gone.  What a room and a block is, and what stands
- * in the head, is the same.
+ * in the head, is the same.  The engine's memory is new in 3: no worker of 2 has
+ * left anything there.
  *
  * SPDX-License-Identifier: MIT */
 #include "arena/convert.h"
@@ -275,7 +276,8 @@ arena_convert(int from, int to, unsigned fd_limit)
 		rc = map(&t, to, PROT_READ | PROT_WRITE);
 	if (rc == 0)
 		rc = check(&f, &old, fd_limit);
-	if (rc == 0 && t.size != new.heap.offset + new.heap.len)
+	if (rc == 0 &&
+		t.size != new.heap.offset + new.heap.len + ARENA_ENGINE_BYTES)
 		rc = -EPROTO;
 	if (rc == 0)
 		rc = copy_sparse(from, &f, &old.heap, &t, &new.heap);

@@ -68,6 +68,12 @@ X(io_send, WORKER, CALL, "io/io.c", "send() to a client") \
 X(io_send_length, WORKER, LENGTH, "io/io.c", "what is sent to a client at once") \
 X(io_sent, WORKER, POINT, "io/io.c", "sent, not noted") \
 X(epoll_add, WORKER, CALL, "io/epoll.c", "epoll_ctl() that adds a descriptor") \
+X(uring_setup, WORKER, CALL, "io/uring.c", "io_uring_setup()") \
+X(uring_add, WORKER, CALL, "io/uring.c", "a client is taken into the engine") \
+X(uring_wait, WORKER, CALL, "io/uring.c", "io_uring_enter() that waits") \
+X(uring_copied, WORKER, POINT, "io/uring_harvest.c", "a buffer is copied, nothing is noted") \
+X(uring_handled, WORKER, POINT, "io/uring_harvest.c", "what a buffer had is handled, its completion is still there") \
+X(uring_harvest, WORKER, POINT, "io/uring_harvest.c", "before a completion of the ring before is looked at") \
 X(accept_record, WORKER, POINT, "worker/accept.c", "a connection has half of a record, uncommitted") \
 X(accept_asked, WORKER, POINT, "worker/accept.c", "its CONNECT is in the batch, uncommitted") \
 X(accept_done, WORKER, POINT, "worker/accept.c", "its record is committed, it is not in the engine") \
@@ -76,6 +82,7 @@ X(access_refused, WORKER, POINT, "worker/access.c", "a connection is to be turne
 X(access_closed, WORKER, POINT, "worker/access.c", "one of those inside was closed, not yet the next") \
 X(proxy_part, WORKER, POINT, "worker/proxied.c", "part of a PROXY header is kept, uncommitted") \
 X(proxy_whole, WORKER, POINT, "worker/proxied.c", "a PROXY header was read, uncommitted") \
+X(input_kept, WORKER, POINT, "worker/input_pause.c", "what came while nobody is heard is kept, uncommitted") \
 X(input_owned, WORKER, POINT, "worker/input.c", "the receive area is a session's, nothing received") \
 X(input_noted, WORKER, POINT, "worker/input.c", "the length of what was received is noted") \
 X(input_step, WORKER, POINT, "worker/input.c", "a line is in hand, before its transaction") \
@@ -128,6 +135,7 @@ X(recover_settle, WORKER, POINT, "worker/recover.c", "what the kernel sent is no
 X(start_ready, WORKER, POINT, "worker/worker.c", "before READY") \
 X(start_said, WORKER, POINT, "worker/worker.c", "READY was sent") \
 X(recover_closed, WORKER, POINT, "worker/recover.c", "who is suspected is closed") \
+X(recover_harvested, WORKER, POINT, "worker/recover.c", "the ring of the worker before is empty, it is not closed") \
 X(recover_received, WORKER, POINT, "worker/recover.c", "what lay in the receive area is handled") \
 X(recover_resumed, WORKER, POINT, "worker/recover.c", "all sessions go on") \
 X(recover_accept, WORKER, POINT, "worker/recover_fds.c", "an accepted connection was found that has no record") \
@@ -144,7 +152,10 @@ X(park_told, WORKER, POINT, "worker/control.c", "PARK has come") \
 X(go_awaited, WORKER, POINT, "worker/worker.c", "READY of another image, before GO") \
 X(go_told, WORKER, POINT, "worker/control.c", "GO has come") \
 X(start_served, WORKER, POINT, "worker/worker.c", "serving begins") \
-X(epoll_wait, WORKER, CALL, "io/epoll.c", "epoll_wait()")
+X(epoll_wait, WORKER, CALL, "io/epoll.c", "epoll_wait()") \
+X(poll_wait, WORKER, CALL, "io/poll.c", "poll() of that engine") \
+X(select_wait, WORKER, CALL, "io/select.c", "select()") \
+X(thread_create, WORKER, CALL, "io/threads.c", "pthread_create()")
 /* clang-format on */
 
 #endif

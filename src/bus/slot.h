@@ -6,10 +6,12 @@
 #define BANTER_BUS_SLOT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define SLOT_LISTENERS_MAX 128
 #define SLOT_VERSION_LEN   32
+#define SLOT_COUNTER_ROOM  256
 
 /* Of what an image hands down to a newer one that goes on in its place: struct
  * slot_env, struct slot_page and the arena's descriptors.  Both structs are
@@ -80,11 +82,25 @@ struct slot_page {
 	uint64_t takeover_us; /* from the latest death, as its keeper saw it, to
 			       * the first turn; 0: there was none */
 	char version[SLOT_VERSION_LEN]; /* of the worker's image, with a NUL */
-	/* The last ones: the list grows at its end. */
+	/* The list grows at its end, into the room behind it. */
 #define SLOT_FIELD(name, help) uint64_t name;
-	SLOT_COUNTERS(SLOT_FIELD)
+	union {
+		struct {
+			SLOT_COUNTERS(SLOT_FIELD)
+		};
+		uint64_t counter_room[SLOT_COUNTER_ROOM];
+	};
 #undef SLOT_FIELD
+	uint64_t engine; /* enum engine: in use; 0: not told */
+	uint64_t
+		engine_refused; /* errno with which the configured one was not
+				 * to be had, and that one is used instead; 0 */
 };
+
+_Static_assert(offsetof(struct slot_page, engine) ==
+		       offsetof(struct slot_page, counter_room) +
+			       SLOT_COUNTER_ROOM * sizeof(uint64_t),
+	"there is room for all counters");
 
 struct slot_listener {
 	int fd;
@@ -117,6 +133,7 @@ struct slot_env {
 	int32_t master;    /* its pid */
 	unsigned n_listeners;
 	struct slot_listener listener[SLOT_LISTENERS_MAX];
+	uint32_t engine; /* enum engine: in force here; 0: as configured */
 };
 
 /* What the keeper's child runs.  generation counts the slot's workers from 1;

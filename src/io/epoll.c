@@ -190,7 +190,8 @@ client_event(struct io *io, int fd, const struct epoll_event *e)
 		interest(io, fd, EPOLLOUT, false);
 		io->h.writable(io->h.arg, fd);
 	}
-	if (events & EPOLLIN && st->fd[fd].serial == serial)
+	if (events & EPOLLIN && st->fd[fd].serial == serial &&
+		st->fd[fd].interest & EPOLLIN)
 		(void)io_receive(io, fd);
 }
 

@@ -8,7 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct io_engine *const engines[] = { &io_engine_epoll };
+static const struct io_engine *const engines[] = {
+	&io_engine_epoll,
+	&io_engine_uring,
+	&io_engine_poll,
+	&io_engine_select,
+	&io_engine_threads,
+};
+static const char *refusal = "";
 
 const struct io_engine *
 io_engine_find(const char *name)
@@ -17,6 +24,19 @@ io_engine_find(const char *name)
 		if (!strcmp(engines[i]->name, name))
 			return engines[i];
 	return NULL;
+}
+
+const char *
+io_refusal(void)
+{
+	return refusal;
+}
+
+int
+io_refuse(const char *why, int rc)
+{
+	refusal = why;
+	return rc;
 }
 
 int
@@ -96,7 +116,7 @@ io_client_del(struct io *io, int fd)
 bool
 io_client_pull(struct io *io, int fd)
 {
-	return io_receive(io, fd);
+	return io->engine->pull ? io->engine->pull(io, fd) : io_receive(io, fd);
 }
 
 void
@@ -116,6 +136,13 @@ int
 io_wait(struct io *io, int timeout_ms)
 {
 	return io->engine->wait(io, timeout_ms);
+}
+
+void
+io_stop_threads(struct io *io)
+{
+	if (io->engine->stop_threads != NULL)
+		io->engine->stop_threads(io);
 }
 
 static bool
@@ -156,6 +183,18 @@ io_accept(struct io *io, unsigned listener, int fd)
 	return false;
 }
 
+void
+io_has_received(void)
+{
+	FAULT(io_received);
+}
+
+size_t
+io_recv_length(size_t cap)
+{
+	return FAULT_SHORT(io_recv_length, cap);
+}
+
 bool
 io_receive(struct io *io, int fd)
 {
@@ -165,9 +204,9 @@ io_receive(struct io *io, int fd)
 
 	if (area == NULL)
 		return true;
-	cap = FAULT_SHORT(io_recv_length, cap);
+	cap = io_recv_length(cap);
 	n = FAULT_CALL(io_recv, recv(fd, area, cap, MSG_DONTWAIT));
-	FAULT(io_received);
+	io_has_received();
 	if (n > 0)
 		io->h.received(io->h.arg, fd, (size_t)n);
 	else if (n == 0)
@@ -179,12 +218,40 @@ io_receive(struct io *io, int fd)
 	return true;
 }
 
+int
+io_send_error(void)
+{
+	return FAULT_ERR(io_send);
+}
+
+size_t
+io_send_length(size_t len)
+{
+	return FAULT_SHORT(io_send_length, len);
+}
+
+bool
+io_send_done(struct io *io, int fd, ssize_t done, int error, size_t want)
+{
+	FAULT(io_sent);
+	if (done >= 0) {
+		io->h.sent(io->h.arg, fd, (size_t)done);
+		return (size_t)done == want;
+	}
+	if (error == EAGAIN || error == EINTR || error == ENOBUFS ||
+		error == ENOMEM)
+		return false;
+	/* The connection is broken: its end is told by reading, where unread
+	 * input still counts. */
+	return true;
+}
+
 /* Less than the first piece, if it is to be less, is one piece. */
 static ssize_t
 send_pieces(int fd, const struct iovec *iov, unsigned n)
 {
 	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = n };
-	size_t len = FAULT_SHORT(io_send_length, iov->iov_len);
+	size_t len = io_send_length(iov->iov_len);
 
 	if (n == 1 || len < iov->iov_len)
 		return send(
@@ -196,19 +263,12 @@ bool
 io_send_now(struct io *io, int fd, const struct iovec *iov, unsigned n)
 {
 	size_t want = 0;
-	ssize_t done;
+	ssize_t done = -1;
 
 	for (unsigned i = 0; i < n; i++)
 		want += iov[i].iov_len;
-	done = FAULT_CALL(io_send, send_pieces(fd, iov, n));
-	FAULT(io_sent);
-	if (done >= 0) {
-		io->h.sent(io->h.arg, fd, (size_t)done);
-		return (size_t)done == want;
-	}
-	if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)
-		return false;
-	/* The connection is broken: its end is told by reading, where unread
-	 * input still counts. */
-	return true;
+	errno = io_send_error();
+	if (errno == 0)
+		done = send_pieces(fd, iov, n);
+	return io_send_done(io, fd, done, errno, want);
 }

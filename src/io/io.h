@@ -7,8 +7,8 @@
  *
  * Rules: after io_client_del() no callback for that descriptor comes any more,
  * also none that was already fetched, and the number may be used anew.  All
- * callbacks come from io_wait(), but `sent`, which comes from io_send() or
- * io_flush().
+ * callbacks come while io_wait() runs, one at a time and maybe in another
+ * thread, but `sent`, which comes from io_send() or io_flush().
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,8 +22,13 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-#define IO_IOV_MAX    64 /* pieces of one send */
+#define IO_IOV_MAX    64  /* pieces of one send */
+#define IO_SENDS      256 /* that are best given between two io_flush() */
 #define IO_ENGINE_FDS 4
+/* Memory that outlives the process, for an engine that receives before it is
+ * asked for the bytes; and how much that is of one client, at most. */
+#define IO_MEMORY_BYTES (4096u + 1024u * 2048u)
+#define IO_TAKEN_MAX    2048u
 
 struct io;
 
@@ -47,6 +52,21 @@ struct io_handler {
 	void *(*area)(void *arg, int fd, size_t *ret_len);
 	/* len bytes of fd lie in the area. */
 	void (*received)(void *arg, int fd, size_t len);
+	/* The same in two other steps, by an engine that has taken the bytes
+	 * from the kernel already, so that it cannot be refused: where they
+	 * are to be copied to, IO_TAKEN_MAX at least, and len of them are
+	 * there.  This may come once after reading was turned off: they are to
+	 * be kept then.  Should the process die after the first store of the
+	 * second by which a successor knows that they are there, io_harvest()
+	 * does not give them again; if before, it does. */
+	void *(*taken_area)(void *arg, int fd);
+	void (*taken)(void *arg, int fd, size_t len);
+	/* What tells the client of fd from all others on that number, in other
+	 * processes too; the low 40 bits count. */
+	uint64_t (*tag)(void *arg, int fd);
+	/* IO_MEMORY_BYTES on a page boundary, all zero at first; NULL: there is
+	 * none.  Not written before the first io_wait(). */
+	void *memory;
 	/* fd sends no more: error 0 for an orderly end, else errno. */
 	void (*ended)(void *arg, int fd, int error);
 	/* fd was reset while it was not being read.  It is not waited for any
@@ -76,8 +96,10 @@ struct io_engine {
 	void (*client_del)(struct io *io, int fd);
 	void (*send)(
 		struct io *io, int fd, const struct iovec *iov, unsigned n);
-	void (*flush)(struct io *io); /* NULL: send() does it at once */
+	void (*flush)(struct io *io);        /* NULL: send() does it at once */
+	bool (*pull)(struct io *io, int fd); /* NULL: io_receive() */
 	int (*wait)(struct io *io, int timeout_ms);
+	void (*stop_threads)(struct io *io); /* NULL: it has none */
 };
 
 /* Engines by name, NULL when there is none such. */
@@ -87,6 +109,10 @@ const struct io_engine *io_engine_find(const char *name);
 int io_open(struct io **ret, const struct io_engine *engine, unsigned fd_limit,
 	const struct io_handler *handler, int fds[IO_ENGINE_FDS]);
 void io_close(struct io **io);
+
+/* Why an engine did not open: what the latest io_open() that failed was refused
+ * (static memory); the return value says how. */
+const char *io_refusal(void);
 
 /* Accept on a listening socket; exclusive when other processes wait on the very
  * same socket. */
@@ -119,7 +145,22 @@ void io_send(struct io *io, int fd, const struct iovec *iov, unsigned n);
  * from io_send(), for each at most once. */
 void io_flush(struct io *io);
 
+/* A process before this one may have taken bytes from the kernel and not
+ * handled them: they come now, by taken() and ended(), in their order; noted:
+ * those that it had in hand are known to the handler.  Before the first
+ * io_wait().  0, or -errno: they are lost. */
+int io_harvest(struct io *io, bool noted);
+
+/* May there be such bytes?  And did that process receive by a call of its own
+ * when it ended, so that the kernel's count says what lies in the area? */
+bool io_has_taken(const struct io *io);
+bool io_took_directly(const struct io *io);
+
 /* One turn of waiting: at most timeout_ms (-1: no limit).  0 or -errno. */
 int io_wait(struct io *io, int timeout_ms);
+
+/* Back to one thread: before this process is cloned by hand.  Of all the rest
+ * only io_close() may follow. */
+void io_stop_threads(struct io *io);
 
 #endif

@@ -15,6 +15,13 @@ struct io {
 };
 
 extern const struct io_engine io_engine_epoll;
+extern const struct io_engine io_engine_poll;
+extern const struct io_engine io_engine_select;
+extern const struct io_engine io_engine_threads;
+extern const struct io_engine io_engine_uring;
+
+/* Why open() fails, for io_refusal(): keeps the pointer.  Returns rc. */
+int io_refuse(const char *why, int rc);
 
 /* Accept at most IO_ACCEPT_BATCH connections: more would starve the clients
  * that are in already.  True when the queue was emptied. */
@@ -23,6 +30,17 @@ bool io_accept(struct io *io, unsigned listener, int fd);
 
 /* Receive once and tell the handler what came; false: nothing did. */
 bool io_receive(struct io *io, int fd);
+
+/* What became of a receive's bytes, and how much one may bring: for tests. */
+void io_has_received(void);
+size_t io_recv_length(size_t cap);
+
+/* For an engine that sends otherwise: 0, or an errno that this send has; how
+ * much of the first piece is sent, all of it or less; and what became of it.
+ * False when it took less than it was asked to. */
+int io_send_error(void);
+size_t io_send_length(size_t len);
+bool io_send_done(struct io *io, int fd, ssize_t done, int error, size_t want);
 
 /* Send once; tells the handler.  False when the socket took less than asked. */
 bool io_send_now(struct io *io, int fd, const struct iovec *iov, unsigned n);

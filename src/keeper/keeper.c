@@ -101,6 +101,15 @@ use_new_arena(struct slot_env *env)
 		env->arena_size = (uint64_t)st.st_size;
 }
 
+static void
+use_engine(struct slot_env *env, uint32_t flags)
+{
+	uint32_t engine = (flags & KEEPER_ENGINE) >> KEEPER_ENGINE_SHIFT;
+
+	if (engine != 0)
+		env->engine = engine;
+}
+
 static int keep(struct keeper *k);
 
 /* In the new keeper, with the memory of the worker that made it. */
@@ -222,6 +231,7 @@ hear(struct keeper *k)
 		return rc == -EAGAIN || rc == -EPROTO;
 	if (m.type == KEEPER_SPAWN && k->pid == 0) {
 		k->env->waits_for_go = m.flags & KEEPER_WAIT;
+		use_engine(k->env, m.flags);
 		spawn(k, m.generation);
 	} else if (m.type == KEEPER_EXEC) {
 		exec_image(k, &m, fd);

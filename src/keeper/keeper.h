@@ -49,8 +49,11 @@ enum keeper_message_type {
 enum keeper_flag {
 	KEEPER_WAIT = 1,
 	KEEPER_ARENA = 2, /* a memfd for env.arena_new follows */
-	KEEPER_CONF = 4   /* a configuration follows, its generation given */
+	KEEPER_CONF = 4,  /* a configuration follows, its generation given */
+	KEEPER_ENGINE = 0xff00 /* of KEEPER_SPAWN, enum engine: env.engine is
+				* this from now on; 0: as it is */
 };
+#define KEEPER_ENGINE_SHIFT 8
 
 #define KEEPER_FDS 4 /* to a message, at most */
 

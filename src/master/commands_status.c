@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/buf.h"
 #include "base/version.h"
+#include "bus/engine.h"
 #include "conf/conf.h"
 #include "master/commands_private.h"
 #include "master/control.h"
@@ -65,6 +66,23 @@ put_version(struct control_request *r, const struct slot_page *page)
 	control_value(r, slice_str(text));
 }
 
+/* What the worker says that it uses, and why it is another one than the
+ * configured, should it be. */
+static void
+put_engine(struct control_request *r, const struct slot_page *page)
+{
+	char text[128] = "";
+
+	if (page)
+		(void)snprintf(text, sizeof text, "%s",
+			engine_name((unsigned)page->engine));
+	if (page && page->engine_refused)
+		(void)snprintf(text + strlen(text), sizeof text - strlen(text),
+			" (io_uring refused: %s)",
+			strerror((int)page->engine_refused));
+	control_value(r, slice_str(text));
+}
+
 static void
 show_slot(struct control_request *r, unsigned slot,
 	const struct command_slot *s, const uint64_t *value)
@@ -84,6 +102,7 @@ show_slot(struct control_request *r, unsigned slot,
 	control_number(r, value[FIGURE_BEHIND]);
 	control_number(r, s->deaths);
 	put_version(r, s->page);
+	put_engine(r, s->page);
 	control_row_end(r);
 }
 
@@ -96,7 +115,7 @@ show_slots(struct commands *c, struct control_request *r,
 
 	control_table(r,
 		"slot\tkeeper\tworker\tgeneration\tstate\tsince\tclients\t"
-		"quota\tpending\tbehind\tdeaths\tversion");
+		"quota\tpending\tbehind\tdeaths\tversion\tengine");
 	for (i = 0; i < t->n_slots; i++)
 		if (master_slot_status(c->master, t->slot[i], &s))
 			show_slot(r, t->slot[i], &s, t->value[i]);

@@ -8,6 +8,7 @@
 #ifndef BANTER_MASTER_CORE_H
 #define BANTER_MASTER_CORE_H
 
+#include "bus/engine.h"
 #include "bus/slot.h"
 #include "conf/conf.h"
 #include "master/backoff.h"
@@ -83,6 +84,7 @@ struct slot {
 	pid_t keeper, worker;
 	pid_t leaving_keeper; /* of the image before: ends by itself */
 	uint32_t arena_version;
+	enum engine engine; /* of its workers */
 	int worker_pidfd;
 	enum slot_phase phase;
 	uint64_t generation, deaths;
@@ -135,6 +137,8 @@ struct master {
 			 * workers cannot read its memory */
 	char *binary;   /* path of the installed program */
 	uint64_t conf_generation, last_tag;
+	enum engine engine; /* in force since the start or the latest upgrade:
+			     * that of slots yet to be opened */
 	char pending[2048]; /* keys, for people */
 	uint64_t since_ms;
 	struct rundir rundir;

@@ -10,6 +10,7 @@
 #include "log/log.h"
 #include "master/conf_helper.h"
 #include "master/ctl_link.h"
+#include "master/engines.h"
 #include "master/health.h"
 #include "master/hub.h"
 #include "master/reload_report.h"
@@ -240,7 +241,8 @@ commit(struct reload *r)
 
 	FAULT(reload_commit);
 	loop_timer_clear(&r->timer);
-	reload_report(m->boot, m->conf, r->conf, &report, m->pending,
+	reload_report(m->conf, r->conf, engines_wait(m, r->conf), &report);
+	reload_pending(m->boot, r->conf, engines_wait(m, r->conf), m->pending,
 		sizeof m->pending);
 	/* `workers = 0` stays the same word for another number of CPUs. */
 	if (r->n_wanted != m->n_wanted && r->conf->workers == m->conf->workers)

@@ -11,9 +11,13 @@
 #include <stddef.h>
 
 /* Lines "KEY applied" or "KEY pending restart" for what differs between was and
- * is; pending becomes the keys that differ from what the daemon was started
- * with and wait for a restart, joined by ", ". */
-void reload_report(const struct conf *boot, const struct conf *was,
-	const struct conf *is, struct buf *report, char *pending, size_t cap);
+ * is.  engine_waits: there are workers with another one than `is` says. */
+void reload_report(const struct conf *was, const struct conf *is,
+	bool engine_waits, struct buf *report);
+
+/* The keys that differ from what the daemon was started with and wait for a
+ * restart, joined by ", "; cut to cap. */
+void reload_pending(const struct conf *boot, const struct conf *is,
+	bool engine_waits, char *ret, size_t cap);
 
 #endif

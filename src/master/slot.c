@@ -173,6 +173,7 @@ fill_env(const struct slot *s, const struct lines *l, uint64_t arena_size,
 	env->died = SLOT_DIED_FIRST;
 	env->master = getpid();
 	env->quota = s->m->quota.slot[s->number - 1].quota;
+	env->engine = s->engine;
 	env->n_listeners = listeners_env(
 		&s->m->listeners, s->number, s->drain != 0, env->listener);
 }
@@ -253,6 +254,7 @@ slot_open(struct slot *s)
 	uint64_t size = s->m->options.arena_size(s->m->conf, s->m->fd_limit);
 	int rc = make_lines(&l, size);
 
+	s->engine = s->m->engine;
 	if (rc == 0)
 		rc = fork_keeper(s, &l, size);
 	lines_close(&l, 1);
@@ -306,7 +308,8 @@ int
 slot_spawn(struct slot *s)
 {
 	struct keeper_message m = { .type = KEEPER_SPAWN,
-		.generation = s->generation + 1 };
+		.generation = s->generation + 1,
+		.flags = (uint32_t)s->engine << KEEPER_ENGINE_SHIFT };
 
 	int rc = FAULT_ERR(spawn_send);
 

@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "log/log.h"
+#include "master/engines.h"
 #include "master/limits.h"
 #include "master/privileges.h"
 #include "master/reload.h"
@@ -50,6 +51,7 @@ start_conf(struct master *m)
 	if (!m->conf)
 		return MASTER_EXIT_INTERNAL;
 	m->conf_generation = m->last_tag = 1;
+	m->engine = engine_number(m->conf->engine);
 	m->n_slots = m->n_wanted = resize_wanted(m->conf);
 	return 0;
 }
@@ -194,7 +196,7 @@ start_limits(struct master *m)
 	}
 	listeners_drop_spare(&m->listeners);
 	(void)listeners_commit(&m->listeners, m->conf, m->conf, 0);
-	m->slot_cap = limits_slot_cap(m->fd_limit, m->listeners.n);
+	m->slot_cap = engines_places(m, m->engine);
 	limits_check(m->conf, m->n_slots, m->fd_limit, m->slot_cap);
 	return 0;
 }

@@ -69,6 +69,7 @@ save_master(struct master *m, struct keep *k)
 	pack_u64(p, m->upgrades);
 	pack_u64(p, m->upgrades_failed);
 	pack_u64(p, m->conf_anew);
+	pack_u64(p, m->engine);
 }
 
 static char *
@@ -108,6 +109,7 @@ restore_master(struct master *m, struct kept *k)
 	m->upgrades = unpack_u64(u);
 	m->upgrades_failed = unpack_u64(u);
 	m->conf_anew = unpack_u64(u);
+	m->engine = (enum engine)unpack_u64(u);
 	if (!k->rehearse)
 		(void)notify_set(notify);
 	m->ready = true;
@@ -246,6 +248,9 @@ restore_conf(struct master *m, bool rehearse, struct buf *why)
 
 	m->conf = conf_map(m->conf_fd);
 	m->boot = m->boot_fd < 0 ? m->conf : conf_map(m->boot_fd);
+	/* Of an image that knew of one only. */
+	if (m->boot && m->engine == ENGINE_UNKNOWN)
+		m->engine = engine_number(m->boot->engine);
 	if (m->conf && m->boot && (rehearse || FAULT_ERR(upgrade_map) == 0))
 		return true;
 	/* Another layout: what the file says becomes a new generation. */

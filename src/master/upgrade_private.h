@@ -31,6 +31,7 @@ struct upgrade {
 	master_upgrade_fn *done;
 	void *arg;
 	struct loop_timer timer;
+	enum engine engine; /* of the workers to come */
 	/* The rehearsal. */
 	pid_t helper;
 	int helper_out;

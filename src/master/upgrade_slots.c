@@ -14,6 +14,7 @@
 #include "keeper/keeper.h"
 #include "log/log.h"
 #include "master/ctl_link.h"
+#include "master/engines.h"
 #include "master/health.h"
 #include "master/slot.h"
 #include "master/supervise.h"
@@ -213,8 +214,7 @@ bool
 upgrade_slot_said(struct slot *s, const struct keeper_message *k)
 {
 	struct upgrade *u = s->m->upgrade;
-	struct keeper_message spawn = { .type = KEEPER_SPAWN,
-		.flags = KEEPER_WAIT };
+	struct keeper_message spawn = { .type = KEEPER_SPAWN };
 	siginfo_t info;
 	int rc;
 
@@ -236,6 +236,7 @@ upgrade_slot_said(struct slot *s, const struct keeper_message *k)
 	FAULT(upgrade_execed);
 	u->step = STEP_STARTING;
 	spawn.generation = ++s->generation;
+	spawn.flags = KEEPER_WAIT | (uint32_t)u->engine << KEEPER_ENGINE_SHIFT;
 	rc = keeper_send(u->line, &spawn, NULL, 0);
 	/* Dead already: how it died is told when it is reaped. */
 	if (rc < 0 && rc != -EPIPE)
@@ -272,6 +273,7 @@ swap(struct upgrade *u)
 	u->worker_pidfd = -1;
 	s->arena_version = u->m->options.arena_version;
 	s->resync_tag = u->m->conf_generation;
+	engines_set_slot(s, u->engine);
 	s->since_ms = clock_wall_ms();
 	s->alive_ms = clock_mono_ms();
 	s->killed = s->stopped = s->late = false;
@@ -381,6 +383,7 @@ next_slot(void *arg)
 	if (u->next == m->n_slots) {
 		log_notice("upgraded: all workers are %s", BANTER_VERSION);
 		m->conf_anew = false;
+		engines_set(m, u->engine);
 		upgrade_end(u, 0, NULL);
 		return;
 	}
@@ -407,6 +410,7 @@ void
 upgrade_slots_begin(struct upgrade *u)
 {
 	u->next = 0;
+	u->engine = engine_number(u->m->conf->engine);
 	u->report = buf_over(u->text, sizeof u->text);
 	arm(u, 0, next_slot);
 }

@@ -25,7 +25,7 @@
 static bool
 has_descriptors(const struct worker *w)
 {
-	return w->page->clients + RESERVE + w->env->n_listeners < w->fd_limit;
+	return w->page->clients + RESERVE + w->env->n_listeners < w->fd_usable;
 }
 
 static bool
@@ -39,8 +39,8 @@ static bool
 may_accept(struct worker *w)
 {
 	return !w->stopping && !w->bus_gone && w->has_bans &&
-	       has_descriptors(w) && has_quota(w) &&
-	       uplink_room(w, CONNECT_BODY);
+	       w->now_ms >= w->accept_at_ms && has_descriptors(w) &&
+	       has_quota(w) && uplink_room(w, CONNECT_BODY);
 }
 
 bool
@@ -79,6 +79,36 @@ first_flags(const struct worker *w, const struct addr *from, uint16_t kind,
 			  (k->echo ? SESSION_ECHO : 0));
 }
 
+static void
+pause_for(struct worker *w)
+{
+	count(w, accept_pauses, 1);
+	w->starving_logged = true;
+	w->starved_at_ms = w->now_ms;
+}
+
+/* The engine has no memory or no thread for it.  That is this connection's end,
+ * and for a while there is no other. */
+static void
+not_taken(struct worker *w, const struct session *s, int error)
+{
+	const char *hint = "";
+
+	if (w->engine == ENGINE_THREADS)
+		hint = "; each needs a thread: raise TasksMax=, LimitNPROC=, "
+		       "kernel.threads-max or vm.max_map_count, lower "
+		       "max_clients, or use engine \"epoll\"";
+	if (!w->starving_logged)
+		log_warning("a connection is refused with %llu clients, and "
+			    "accepting pauses: the engine \"%s\" cannot wait "
+			    "for it: %s%s",
+			(unsigned long long)w->page->clients - 1,
+			engine_name(w->engine), strerror(error), hint);
+	pause_for(w);
+	w->accept_at_ms = w->now_ms + STARVED_MS;
+	client_end(w, s, SLICE_LIT("no room to wait for it"));
+}
+
 void
 accept_client(void *arg, unsigned listener, int fd,
 	const struct sockaddr_storage *from, socklen_t len)
@@ -89,6 +119,7 @@ accept_client(void *arg, unsigned listener, int fd,
 	uint16_t kind = a->head->listener[listener].kind;
 	bool proxy = access_is_proxy(w, kind, &addr);
 	const struct session *s;
+	int rc;
 
 	in_hand(w, HAND_ACCEPT, a->head->next_number, (uint64_t)fd);
 	if (!proxy && access_turn_away(w, listener, fd, &addr)) {
@@ -117,8 +148,9 @@ accept_client(void *arg, unsigned listener, int fd,
 	count(w, accepted, 1);
 	/* Most await their greeting: to turn reading on behind it would be one
 	 * call more for each.  What comes before it is held. */
-	if (io_client_add(w->io, fd, true) < 0)
-		client_end(w, s, SLICE_LIT("no memory"));
+	rc = io_client_add(w->io, fd, true);
+	if (rc < 0)
+		not_taken(w, s, -rc);
 	else if (proxy)
 		proxied_await(w, s);
 	FAULT(accept_added);
@@ -127,14 +159,13 @@ accept_client(void *arg, unsigned listener, int fd,
 static void
 pause_starved(struct worker *w, const char *why)
 {
-	count(w, accept_pauses, 1);
 	if (!w->starving_logged)
 		log_warning("accepting pauses with %llu clients: %s; raise "
 			    "LimitNOFILE= (now %u) or workers, or lower "
 			    "max_clients",
-			(unsigned long long)w->page->clients, why, w->fd_limit);
-	w->starving_logged = true;
-	w->starved_at_ms = w->now_ms;
+			(unsigned long long)w->page->clients, why,
+			w->fd_usable);
+	pause_for(w);
 }
 
 void
@@ -238,15 +269,15 @@ review_descriptors(struct worker *w)
 	/* Full until a few are free again, or each client that goes would have
 	 * new connections steered here and away. */
 	if (full || w->page->clients + RESERVE + w->env->n_listeners +
-				    w->fd_limit / 64 <
-			    w->fd_limit)
+				    w->fd_usable / 64 <
+			    w->fd_usable)
 		w->page->full = full;
 }
 
 void
 accept_review(struct worker *w)
 {
-	bool may = w->now_ms >= w->accept_at_ms && may_accept(w);
+	bool may = may_accept(w);
 
 	review_descriptors(w);
 	if (may && w->starving_logged &&

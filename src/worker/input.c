@@ -15,6 +15,7 @@
 #include "worker/private.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define FRAME_OVERHEAD 512u
 #define PULLS_PER_TURN 8
@@ -414,13 +415,48 @@ void
 input_take_over(
 	struct worker *w, const struct session *s, size_t at, size_t len)
 {
+	struct slice in = slice_of(w->arena.rx + at, len);
 	uint64_t id = s->id;
-	struct chunk *k = chunk_start(w, s);
+	struct chunk *k;
 
-	k->in = slice_of(w->arena.rx + at, len);
-	run(k);
+	if (s->held != 0) {
+		input_keep(w, s, in);
+	} else {
+		k = chunk_start(w, s);
+		k->in = in;
+		run(k);
+	}
 	arena_store(&w->arena.head->rx_session, 0);
 	after(w, s, id);
+}
+
+void *
+input_taken_area(void *arg, int fd)
+{
+	struct worker *w = arg;
+
+	own_area(w, session_at(&w->arena, fd));
+	return w->arena.rx;
+}
+
+void
+input_taken(void *arg, int fd, size_t len)
+{
+	struct worker *w = arg;
+	const struct session *s = session_at(&w->arena, fd);
+
+	if (s == NULL || s->state >= SESSION_FLUSHING ||
+		(s->held == 0 && !input_is_paused(w))) {
+		input_received(w, fd, len);
+		return;
+	}
+	arena_store(&w->arena.head->rx_len, len);
+	count(w, bytes_in, len);
+	io_client_read(w->io, fd, false);
+	if (s->held == 0)
+		input_pause(w, fd);
+	input_keep(w, s, slice_of(w->arena.rx, len));
+	arena_store(&w->arena.head->rx_session, 0);
 }
 
 /* A reset client is not waited for: what it had sent before is fetched. */

@@ -2,9 +2,14 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "arena/heap.h"
+#include "arena/record.h"
+#include "arena/tx.h"
+#include "base/fault.h"
+#include "base/must.h"
 #include "worker/private.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Held back input is memory too: beyond twice the budget nobody is read. */
 bool
@@ -22,6 +27,28 @@ input_pause(struct worker *w, int fd)
 	if (!w->fd[fd].paused)
 		list_add(&w->paused, (uint32_t)fd);
 	w->fd[fd].paused = true;
+}
+
+/* Nobody is to be heard now, or this client has to wait: it is kept behind what
+ * is kept already, and counts as handled. */
+void
+input_keep(struct worker *w, const struct session *s, struct slice more)
+{
+	struct arena *a = &w->arena;
+	struct slice rest = slice_skip(heap_slice(a, s->held), s->held_at);
+	static char both[ARENA_RX_BYTES + IO_TAKEN_MAX];
+
+	must(rest.len + more.len <= sizeof both);
+	if (rest.len > 0)
+		memcpy(both, rest.p, rest.len);
+	memcpy(both + rest.len, more.p, more.len);
+	tx_begin(a);
+	if (arena_keep(a, &s->held, slice_of(both, rest.len + more.len)) < 0)
+		arena_set(a, &s->flags, s->flags | SESSION_BROKEN);
+	arena_set(a, &s->held_at, 0);
+	arena_set(a, &s->rx_total, s->rx_total + more.len);
+	FAULT(input_kept);
+	tx_commit(a);
 }
 
 /* The bus takes frames again. */

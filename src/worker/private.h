@@ -15,6 +15,7 @@
 #include "base/slice.h"
 #include "bus/bans.h"
 #include "bus/ctl.h"
+#include "bus/engine.h"
 #include "bus/slot.h"
 #include "bus/wire.h"
 #include "chat/chat.h"
@@ -62,7 +63,7 @@ struct list {
 	uint32_t n, cap;
 };
 
-#define SEND_GROUP 256 /* sends that an engine is given before io_flush() */
+#define SEND_GROUP IO_SENDS /* that an engine is given before io_flush() */
 
 /* A send that the engine was given. */
 struct sending {
@@ -75,9 +76,11 @@ struct worker {
 	struct slot_env *env;
 	uint64_t generation;
 	int keeper_pidfd;
-	unsigned fd_limit;
+	unsigned fd_limit;  /* of the descriptor table and the arena */
+	unsigned fd_usable; /* below this the engine can wait for them */
 	struct arena arena;
 	struct chat *chat;
+	enum engine engine; /* that was asked for */
 	struct io *io;
 	int engine_fd[IO_ENGINE_FDS];
 	struct slot_page *page;
@@ -138,6 +141,12 @@ struct worker {
 #define count(w, counter, n) ((w)->page->counter += (n))
 
 void list_add(struct list *l, uint32_t v);
+
+/* engine.c: how this worker waits.  engine_choose() goes before io_open(): 0,
+ * or -EINVAL when it cannot go on with the descriptors that there are. */
+int engine_choose(struct worker *w);
+/* Another process is about to be made of this one's memory and limits. */
+void engine_hand_over(struct worker *w);
 
 /* config.c: a configuration in force. */
 int config_open(struct worker *w);
@@ -220,6 +229,9 @@ void client_log_all(struct worker *w);
 /* input.c: bytes to requests. */
 void *input_area(void *arg, int fd, size_t *ret_len);
 void input_received(void *arg, int fd, size_t len);
+/* The same for bytes that cannot be refused any more. */
+void *input_taken_area(void *arg, int fd);
+void input_taken(void *arg, int fd, size_t len);
 /* Go on with what was held back. */
 void input_resume(struct worker *w, const struct session *s);
 /* What the worker before had received and not handled: len bytes of the receive
@@ -232,6 +244,8 @@ void input_await_flush(struct worker *w, const struct session *s);
 /* input_pause.c: nobody is read now: the bus, or memory, is full. */
 bool input_is_paused(const struct worker *w);
 void input_pause(struct worker *w, int fd);
+/* Behind what is kept already; at most IO_TAKEN_MAX more than one receive. */
+void input_keep(struct worker *w, const struct session *s, struct slice more);
 void input_pause_all_over(struct worker *w);
 
 /* verbs.c: requests about the connection itself. */

@@ -17,6 +17,7 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -183,16 +184,22 @@ give_up_on(struct worker *w, const struct session *s)
 	output_dirty(w, session_fd(&w->arena, s));
 }
 
-static void
+static int
 adopt(struct worker *w, const struct session *s, int fd)
 {
+	int rc = 0;
+
 	session_map_add(w, s);
 	w->page->clients++;
 	w->page->pending += s->q_bytes;
 	w->fd[fd].last_ms = (uint32_t)w->now_ms;
 	/* One that was reset has left the engine for good. */
-	if (!(s->flags & SESSION_BROKEN) &&
-		io_client_add(w->io, fd, is_heard(s)) < 0)
+	if (!(s->flags & SESSION_BROKEN))
+		rc = io_client_add(w->io, fd, is_heard(s));
+	/* The image before has been able to wait for it, and can again. */
+	if (rc < 0 && w->env->waits_for_go)
+		return rc;
+	if (rc < 0)
 		give_up_on(w, s);
 	if (s->q_bytes > 0 || s->missed > 0 || s->state == SESSION_FLUSHING ||
 		s->flags & SESSION_HOPELESS)
@@ -201,12 +208,15 @@ adopt(struct worker *w, const struct session *s, int fd)
 		client_left(w, s);
 	if (s->flags & SESSION_PROXY)
 		proxied_await(w, s);
+	return 0;
 }
 
-void
+int
 recover_sessions(struct worker *w)
 {
-	for (uint64_t at = 0; at < w->arena.head->high_fd; at++) {
+	int rc = 0;
+
+	for (uint64_t at = 0; at < w->arena.head->high_fd && rc == 0; at++) {
 		int fd = (int)at;
 		const struct session *s = session_at(&w->arena, fd);
 
@@ -215,11 +225,12 @@ recover_sessions(struct worker *w)
 		FAULT(recover_session);
 		if (s->state != SESSION_TORN && has_its_socket(s, fd) &&
 			settle_output(w, s, fd))
-			adopt(w, s, fd);
+			rc = adopt(w, s, fd);
 		else
 			list_add(&w->unsound, (uint32_t)fd);
 	}
 	timers_idle_all(w);
+	return rc;
 }
 
 static void
@@ -252,7 +263,8 @@ finish_receive(struct worker *w)
 	/* Also behind a PROXY header, when the registry is asked. */
 	if (s == NULL || s->state >= SESSION_FLUSHING)
 		return;
-	if (len == 0 && !(s->flags & SESSION_LOCAL) &&
+	if (len == 0 && io_took_directly(w->io) &&
+		!(s->flags & SESSION_LOCAL) &&
 		kernel_gave(s, session_fd(&w->arena, s), &gave))
 		len = gave - h->rx_base;
 	done = s->rx_total - h->rx_base;
@@ -275,6 +287,18 @@ resume_all(struct worker *w)
 	}
 }
 
+/* Before anything is received, and before that ring is closed. */
+static void
+harvest(struct worker *w)
+{
+	int rc = io_harvest(w->io, w->arena.head->rx_len != 0);
+
+	if (rc < 0)
+		log_error("the ring of the worker before cannot be looked at: "
+			  "what clients had just sent is lost: %s",
+			strerror(-rc));
+}
+
 void
 recover_go_on(struct worker *w)
 {
@@ -285,7 +309,10 @@ recover_go_on(struct worker *w)
 	FAULT(recover_closed);
 	finish_receive(w);
 	FAULT(recover_received);
+	harvest(w);
+	FAULT(recover_harvested);
 	arena_store(&w->arena.head->rx_session, 0);
+	recover_engine(w);
 	resume_all(w);
 	FAULT(recover_resumed);
 	if (w->strays)

@@ -33,8 +33,9 @@ void recover_close_engine(struct worker *w);
 
 /* Check every record against its socket, settle what the kernel says that was
  * sent, rebuild what is derived.  No byte is read or sent, nothing is closed.
+ * 0, or -errno while the image before can go on: the engine does not take one.
  */
-void recover_sessions(struct worker *w);
+int recover_sessions(struct worker *w);
 
 /* Go on where the worker before has stopped. */
 void recover_go_on(struct worker *w);

@@ -85,6 +85,31 @@ watched(void *arg, unsigned token, bool readable, bool writable)
 	}
 }
 
+static uint64_t
+session_tag(void *arg, int fd)
+{
+	const struct worker *w = arg;
+	const struct session *s = session_at(&w->arena, fd);
+
+	return s == NULL ? 0 : s->id;
+}
+
+_Static_assert(ARENA_ENGINE_BYTES == 0 || ARENA_ENGINE_BYTES == IO_MEMORY_BYTES,
+	"what the arena has for an engine");
+
+/* Slower, but it serves. */
+static int
+open_instead(struct worker *w, const struct io_handler *h, int rc)
+{
+	log_warning("the engine \"io_uring\" is refused (%s: %s), \"epoll\" is "
+		    "used instead; see ENGINES in banterd.conf(5)",
+		io_refusal(), strerror(-rc));
+	w->page->engine = ENGINE_EPOLL;
+	w->page->engine_refused = (uint64_t)-rc;
+	return io_open(
+		&w->io, io_engine_find("epoll"), w->fd_limit, h, w->engine_fd);
+}
+
 static int
 open_engine(struct worker *w)
 {
@@ -97,20 +122,28 @@ open_engine(struct worker *w)
 		.drained = accept_drained,
 		.area = input_area,
 		.received = input_received,
+		.taken_area = input_taken_area,
+		.taken = input_taken,
+		.tag = session_tag,
+		.memory = ARENA_ENGINE_BYTES == 0 ? NULL : w->arena.engine,
 		.ended = client_ended,
 		.broken = client_broken,
 		.sent = output_sent,
 		.writable = output_writable,
 		.watched = watched,
 	};
-	const struct io_engine *engine = io_engine_find(w->conf->engine);
+	const struct io_engine *engine = io_engine_find(engine_name(w->engine));
 	int rc;
 
 	if (engine == NULL)
 		return -EINVAL;
+	w->page->engine = w->engine;
+	w->page->engine_refused = 0;
 	/* Until it is noted nothing names what it opens. */
 	arena_store(&w->arena.head->fd_in_flight, 1);
 	rc = io_open(&w->io, engine, w->fd_limit, &h, w->engine_fd);
+	if (rc < 0 && w->engine == ENGINE_IO_URING)
+		rc = open_instead(w, &h, rc);
 	if (rc < 0)
 		return rc;
 	(void)io_watch(w->io, w->env->bus, WATCH_BUS, true, false);
@@ -130,7 +163,6 @@ open_page(struct worker *w)
 	w->page->heartbeat_ms = clock_mono_ms();
 	(void)snprintf(w->page->version, sizeof w->page->version, "%s",
 		banter_version);
-	w->page->fd_limit = w->fd_limit;
 	w->page->clients = 0;
 	w->page->pending = 0;
 	return 0;
@@ -200,10 +232,12 @@ open_all(struct worker *w)
 		return rc;
 	recover_listeners(w);
 	config_listeners(w);
-	rc = open_engine(w);
+	rc = engine_choose(w);
+	if (rc == 0)
+		rc = open_engine(w);
 	FAULT(start_engine);
 	if (rc == 0)
-		recover_sessions(w);
+		rc = recover_sessions(w);
 	return rc;
 }
 
@@ -356,10 +390,8 @@ serve(struct worker *w)
 	FAULT(start_said);
 	if (w->env->waits_for_go)
 		wait_for_go(w);
-	if (w->exit_code < 0) {
-		recover_engine(w);
+	if (w->exit_code < 0)
 		config_settle(w);
-	}
 	if (w->took_over && w->exit_code < 0) {
 		/* A frame that another slot has named may be the next one. */
 		control_receive(w);
@@ -367,6 +399,8 @@ serve(struct worker *w)
 		recover_go_on(w);
 		if (w->env->died != SLOT_DIED_FIRST)
 			note_takeover(w);
+	} else if (w->exit_code < 0) {
+		recover_engine(w);
 	}
 	blame_served(w);
 	FAULT(start_served);
@@ -424,7 +458,9 @@ worker_run(struct slot_env *env, uint64_t generation, int keeper_pidfd)
 	rc = serve(&w);
 	/* This process becomes the new keeper's parent, and its memory that
 	 * one's. */
-	if (rc == SLOT_EXIT_HANDOVER)
+	if (rc == SLOT_EXIT_HANDOVER) {
+		engine_hand_over(&w);
 		arena_unmap(&w.arena);
+	}
 	return rc;
 }

@@ -81,7 +81,11 @@ sub conf_text
 		state_dir => $self->{state_dir}, workers => $o->{workers} || 2,
 		user => scalar getpwuid($>), group => scalar getgrgid($) + 0),
 		%{ $o->{set} || {} });
-	$set{engine} = $ENV{BANTER_TEST_ENGINE} if $ENV{BANTER_TEST_ENGINE};
+	# What a test sets itself stays.
+	$set{engine} //= $ENV{BANTER_TEST_ENGINE} if $ENV{BANTER_TEST_ENGINE};
+	# The default is more than select can wait for.
+	$set{max_clients} //= 400 * ($set{workers} || 1)
+		if ($set{engine} || '') eq 'select';
 	my $text = join '',
 		map { "$_ = " . value($set{$_}) . "\n" } sort keys %set;
 	my $listen = $o->{listen} || { text => {} };

@@ -1,0 +1,494 @@
+/* Receives through a ring, sends through another, one system call for all of a
+ * turn each.
+ *
+ * A receive takes bytes from the socket before the worker looks at them.  So
+ * that a death loses none, they lie in buffers that outlive the process, and a
+ * completion stays in the queue until what it brought was handled: see
+ * uring_harvest.c.  The queue is so long that no completion is ever kept
+ * elsewhere, where a successor could not see it.
+ *
+ * What is asked of the kernel is in Linux 6.1: buffer rings, DEFER_TASKRUN, one
+ * issuer.  No file is registered and no descriptor direct: those die with the
+ * ring.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "base/fault.h"
+#include "io/uring_private.h"
+
+#include <errno.h>
+
+#ifdef HAVE_LIBURING
+# include "base/must.h"
+# include "base/xalloc.h"
+# include "io/uring_state.h"
+
+# include <poll.h>
+# include <stdlib.h>
+# include <sys/mman.h>
+
+# define REQUESTS 1024u  /* more are submitted in pieces */
+# define CQES_MAX 65536u /* the kernel's limit */
+# define SETUP                                               \
+  (IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | \
+	  IORING_SETUP_SUBMIT_ALL)
+
+/* One for each buffer, and for each client an end and a poll. */
+static unsigned
+cqes_for(unsigned fd_limit)
+{
+	unsigned n = 4 * REQUESTS;
+
+	while (n < CQES_MAX && n < N_BUFFERS + 2 * fd_limit)
+		n *= 2;
+	return n;
+}
+
+/* A filter may let a ring be made and not used. */
+static int
+try_out(struct io_uring *ring)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+	struct io_uring_cqe *cqe;
+	int rc;
+
+	io_uring_prep_nop(sqe);
+	rc = io_uring_submit_and_wait(ring, 1);
+	if (rc < 0)
+		return rc;
+	rc = io_uring_wait_cqe(ring, &cqe);
+	if (rc == 0)
+		io_uring_cqe_seen(ring, cqe);
+	return rc;
+}
+
+static int
+open_ring(struct uring_state *st, unsigned fd_limit)
+{
+	struct io_uring_params p = { .flags = SETUP | IORING_SETUP_CQSIZE,
+		.cq_entries = cqes_for(fd_limit) };
+	int rc = -FAULT_ERR(uring_setup);
+
+	if (rc == 0)
+		rc = io_uring_queue_init_params(REQUESTS, &st->ring, &p);
+	if (rc < 0)
+		return io_refuse("io_uring_setup", rc);
+	st->n_cqes = p.cq_entries;
+	st->offsets = p.cq_off;
+	st->map_bytes = p.cq_off.cqes +
+			p.cq_entries * (unsigned)sizeof(struct io_uring_cqe);
+	rc = io_uring_ring_dontfork(&st->ring);
+	if (rc == 0)
+		rc = try_out(&st->ring);
+	if (rc < 0) {
+		io_uring_queue_exit(&st->ring);
+		return io_refuse("io_uring_enter", rc);
+	}
+	return 0;
+}
+
+static int
+open_sender(struct uring_state *st)
+{
+	struct io_uring_params p = { .flags = IORING_SETUP_SINGLE_ISSUER |
+					      IORING_SETUP_SUBMIT_ALL };
+	int rc = io_uring_queue_init_params(IO_SENDS, &st->sender, &p);
+
+	if (rc < 0)
+		return io_refuse("io_uring_setup of the second ring", rc);
+	rc = io_uring_ring_dontfork(&st->sender);
+	if (rc < 0) {
+		io_uring_queue_exit(&st->sender);
+		return io_refuse("madvise", rc);
+	}
+	return 0;
+}
+
+static size_t
+ring_bytes(void)
+{
+	return N_BUFFERS * sizeof(struct io_uring_buf);
+}
+
+static void
+give_buffer(struct uring_state *st, unsigned at, int offset)
+{
+	io_uring_buf_ring_add(st->free_buffers,
+		st->buffers + (size_t)at * BUFFER_BYTES, BUFFER_BYTES,
+		(unsigned short)at, io_uring_buf_ring_mask(N_BUFFERS), offset);
+}
+
+static int
+open_buffers(struct uring_state *st)
+{
+	struct io_uring_buf_reg reg = { .ring_entries = N_BUFFERS };
+	int rc;
+
+	st->free_buffers = mmap(NULL, ring_bytes(), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (st->free_buffers == MAP_FAILED)
+		return io_refuse("mmap", -errno);
+	(void)madvise(st->free_buffers, ring_bytes(), MADV_DONTFORK);
+	reg.ring_addr = (uint64_t)(uintptr_t)st->free_buffers;
+	rc = io_uring_register_buf_ring(&st->ring, &reg, 0);
+	if (rc < 0) {
+		(void)munmap(st->free_buffers, ring_bytes());
+		return io_refuse("io_uring_register of a buffer ring", rc);
+	}
+	io_uring_buf_ring_init(st->free_buffers);
+	for (unsigned i = 0; i < N_BUFFERS; i++)
+		give_buffer(st, i, (int)i);
+	io_uring_buf_ring_advance(st->free_buffers, (int)N_BUFFERS);
+	return 0;
+}
+
+static int
+open_all(struct uring_state *st, const struct io *io)
+{
+	int rc = open_ring(st, io->fd_limit);
+
+	if (rc < 0)
+		return rc;
+	rc = open_sender(st);
+	if (rc == 0) {
+		rc = open_buffers(st);
+		if (rc < 0)
+			io_uring_queue_exit(&st->sender);
+	}
+	if (rc < 0)
+		io_uring_queue_exit(&st->ring);
+	return rc;
+}
+
+static int
+uring_open(struct io *io, int fds[IO_ENGINE_FDS])
+{
+	struct uring_state *st;
+	int rc;
+
+	if (io->h.memory == NULL)
+		return io_refuse("no memory that outlives it", -EINVAL);
+	st = xcalloc(1, sizeof *st);
+	st->notes = io->h.memory;
+	st->buffers = (char *)io->h.memory + BUFFERS_AT;
+	rc = open_all(st, io);
+	if (rc < 0) {
+		free(st);
+		return rc;
+	}
+	/* Saves the look into a shared table at each call; or not. */
+	(void)io_uring_register_ring_fd(&st->ring);
+	(void)io_uring_register_ring_fd(&st->sender);
+	st->fd = xcalloc(io->fd_limit, sizeof *st->fd);
+	st->send = xcalloc(IO_SENDS, sizeof *st->send);
+	io->state = st;
+	fds[0] = st->ring.ring_fd;
+	fds[1] = st->sender.ring_fd;
+	return 0;
+}
+
+static void
+uring_close(struct io *io)
+{
+	struct uring_state *st = io->state;
+
+	if (st->noted)
+		uring_note(&st->notes->is_ring, 0);
+	io_uring_queue_exit(&st->sender);
+	io_uring_queue_exit(&st->ring);
+	(void)munmap(st->free_buffers, ring_bytes());
+	free(st->changed.at);
+	free(st->hungry.at);
+	free(st->send);
+	free(st->fd);
+	free(st);
+}
+
+/* Not before the ring of the worker before was harvested. */
+static void
+note_ring(struct uring_state *st)
+{
+	struct uring_notes *n = st->notes;
+
+	uring_note(&n->is_ring, 0);
+	n->ring_fd = (uint64_t)st->ring.ring_fd;
+	n->map_bytes = st->map_bytes;
+	n->head_at = st->offsets.head;
+	n->tail_at = st->offsets.tail;
+	n->cqes_at = st->offsets.cqes;
+	n->n_cqes = st->n_cqes;
+	n->buffer_bytes = BUFFER_BYTES;
+	n->n_buffers = N_BUFFERS;
+	n->in_hand = 0;
+	n->direct = 0;
+	/* A fault in the middle of a receive would lose what is received. */
+	for (size_t at = 0; at < N_BUFFERS * BUFFER_BYTES; at += 4096)
+		*(volatile char *)(st->buffers + at) = 0;
+	uring_note(&n->is_ring, 1);
+	st->noted = true;
+}
+
+static struct registration *
+add(struct io *io, int fd, enum uring_role role, uint8_t flags, unsigned token)
+{
+	struct uring_state *st = io->state;
+	struct registration *r = &st->fd[fd];
+
+	must(fd >= 0 && (unsigned)fd < io->fd_limit);
+	r->role = (uint8_t)role;
+	r->flags = (uint8_t)((r->flags & LISTED) | flags);
+	r->more = (uint16_t)token;
+	uring_list(st, &st->changed, fd);
+	return r;
+}
+
+static int
+uring_listener_add(struct io *io, unsigned listener, int fd, bool exclusive)
+{
+	(void)add(io, fd, ROLE_LISTENER, exclusive ? EXCLUSIVE : 0, listener);
+	return 0;
+}
+
+static int
+uring_watch(struct io *io, int fd, unsigned token, bool in, bool out)
+{
+	struct uring_state *st = io->state;
+	struct registration *r = &st->fd[fd];
+	uint8_t flags = (uint8_t)((in ? WANT_IN : 0) | (out ? WANT_OUT : 0));
+
+	if (!in && !out) {
+		uring_forget(io, fd);
+		return 0;
+	}
+	if (r->role == ROLE_NONE) {
+		(void)add(io, fd, ROLE_WATCH, flags, token);
+		return 0;
+	}
+	r->flags = (uint8_t)((r->flags & ~(WANT_IN | WANT_OUT)) | flags);
+	uring_list(st, &st->changed, fd);
+	return 0;
+}
+
+static int
+uring_client_add(struct io *io, int fd, bool read)
+{
+	int rc = -FAULT_ERR(uring_add);
+
+	if (rc == 0)
+		(void)add(io, fd, ROLE_CLIENT, read ? WANT_IN : 0, 0);
+	return rc;
+}
+
+static void
+uring_client_read(struct io *io, int fd, bool on)
+{
+	struct uring_state *st = io->state;
+	struct registration *r = &st->fd[fd];
+
+	if (r->role != ROLE_CLIENT || !(r->flags & WANT_IN) == !on)
+		return;
+	r->flags ^= WANT_IN;
+	r->flags &= (uint8_t)~OFF_AT_WAIT;
+	uring_list(st, &st->changed, fd);
+}
+
+/* Bytes that are underway in the ring come before any that would be received
+ * now. */
+static bool
+uring_pull(struct io *io, int fd)
+{
+	struct uring_state *st = io->state;
+	bool any;
+
+	if (st->fd[fd].role == ROLE_CLIENT && st->fd[fd].flags & RECV_ARMED) {
+		uring_client_read(io, fd, false);
+		return true;
+	}
+	uring_note(&st->notes->direct, 1);
+	any = io_receive(io, fd);
+	uring_note(&st->notes->direct, 0);
+	return any;
+}
+
+static void
+client_polled(struct io *io, int fd, unsigned events)
+{
+	struct uring_state *st = io->state;
+	struct registration *r = &st->fd[fd];
+	const unsigned broken = POLLERR | POLLHUP;
+
+	if (events & broken && !(r->flags & WANT_IN)) {
+		if (r->flags & RECV_ARMED) {
+			/* What that one brings comes first. */
+			uring_end_poll(st, fd);
+			uring_list(st, &st->changed, fd);
+			return;
+		}
+		uring_forget(io, fd);
+		io->h.broken(io->h.arg, fd);
+		return;
+	}
+	if (events & (POLLOUT | broken) && r->flags & WANT_OUT) {
+		r->flags &= (uint8_t)~WANT_OUT;
+		uring_list(st, &st->changed, fd);
+		io->h.writable(io->h.arg, fd);
+	}
+}
+
+static void
+polled(struct io *io, const struct io_uring_cqe *c)
+{
+	struct uring_state *st = io->state;
+	int fd = uring_fd_of(c->user_data);
+	struct registration *r = &st->fd[fd];
+	unsigned events = c->res < 0 ? POLLERR : (unsigned)c->res;
+
+	if (!(r->flags & POLL_ARMED) ||
+		c->user_data != uring_name(URING_POLL, r->serial, fd))
+		return;
+	if (!(c->flags & IORING_CQE_F_MORE)) {
+		r->flags &= (uint8_t)~POLL_ARMED;
+		uring_list(st, &st->changed, fd);
+	}
+	if (r->role == ROLE_CLIENT)
+		client_polled(io, fd, events);
+	else if (r->role == ROLE_LISTENER)
+		(void)io_accept(io, r->more, fd);
+	else if (r->role == ROLE_WATCH)
+		io->h.watched(io->h.arg, r->more,
+			events & (POLLIN | POLLHUP | POLLERR | POLLRDHUP),
+			events & POLLOUT);
+}
+
+static bool
+is_for_client(const struct io *io, const struct io_uring_cqe *c)
+{
+	const struct uring_state *st = io->state;
+	int fd = uring_fd_of(c->user_data);
+
+	return st->fd[fd].role == ROLE_CLIENT &&
+	       st->fd[fd].flags & RECV_ARMED &&
+	       c->user_data ==
+		       uring_name(URING_RECV, io->h.tag(io->h.arg, fd), fd);
+}
+
+static void
+received(struct io *io, uint32_t index, const struct io_uring_cqe *c)
+{
+	struct uring_state *st = io->state;
+	int fd = uring_fd_of(c->user_data);
+	struct registration *r = &st->fd[fd];
+	unsigned at = c->flags >> IORING_CQE_BUFFER_SHIFT;
+
+	if (!is_for_client(io, c))
+		return;
+	r->flags &= (uint8_t) ~(RECV_ARMED | RECV_ENDING | HAS_MORE);
+	if (c->flags & IORING_CQE_F_SOCK_NONEMPTY)
+		r->flags |= HAS_MORE;
+	uring_list(st, c->res == -ENOBUFS ? &st->hungry : &st->changed, fd);
+	io_has_received();
+	if (c->res > 0) {
+		must(c->flags & IORING_CQE_F_BUFFER && at < N_BUFFERS);
+		uring_take(io, index, fd,
+			st->buffers + (size_t)at * BUFFER_BYTES,
+			(size_t)c->res);
+	} else if (r->flags & WANT_IN && !uring_is_passing(-c->res)) {
+		io->h.ended(io->h.arg, fd, -c->res);
+	}
+}
+
+static void
+complete(struct io *io, const struct io_uring_cqe *cqe)
+{
+	struct uring_state *st = io->state;
+	struct io_uring_cqe c = *cqe;
+
+	switch (uring_kind_of(c.user_data)) {
+	case URING_RECV:
+		received(io, *st->ring.cq.khead, &c);
+		break;
+	case URING_POLL:
+		polled(io, &c);
+		break;
+	case URING_NOTHING:
+		break;
+	}
+	io_uring_cq_advance(&st->ring, 1);
+	if (c.flags & IORING_CQE_F_BUFFER) {
+		give_buffer(st, c.flags >> IORING_CQE_BUFFER_SHIFT, 0);
+		io_uring_buf_ring_advance(st->free_buffers, 1);
+	}
+}
+
+/* The kernel runs what has come for us only when it is asked for events. */
+static int
+enter(struct uring_state *st, int timeout_ms)
+{
+	struct __kernel_timespec t = { .tv_sec = timeout_ms / 1000,
+		.tv_nsec = timeout_ms % 1000 * 1000000L };
+	struct io_uring_cqe *cqe;
+
+	if (timeout_ms == 0)
+		return io_uring_submit_and_get_events(&st->ring);
+	if (timeout_ms < 0)
+		return io_uring_submit_and_wait(&st->ring, 1);
+	return io_uring_submit_and_wait_timeout(&st->ring, &cqe, 1, &t, NULL);
+}
+
+static int
+uring_wait_turn(struct io *io, int timeout_ms)
+{
+	struct uring_state *st = io->state;
+	int rc = -FAULT_ERR(uring_wait);
+	uint32_t n;
+
+	if (!st->noted)
+		note_ring(st);
+	uring_arm_all(io);
+	if (rc == 0)
+		rc = enter(st, timeout_ms);
+	io->h.woke(io->h.arg);
+	n = io_uring_cq_ready(&st->ring);
+	for (; n > 0; n--) {
+		uint32_t at = *st->ring.cq.khead & *st->ring.cq.kring_mask;
+
+		complete(io, &st->ring.cq.cqes[at]);
+	}
+	/* ETIME: nothing came; the others pass. */
+	return rc >= 0 || rc == -ETIME || rc == -EINTR || rc == -EAGAIN ||
+			       rc == -EBUSY
+		       ? 0
+		       : rc;
+}
+
+const struct io_engine io_engine_uring = {
+	.name = "io_uring",
+	.open = uring_open,
+	.close = uring_close,
+	.listener_add = uring_listener_add,
+	.listener_del = uring_forget,
+	.watch = uring_watch,
+	.client_add = uring_client_add,
+	.client_read = uring_client_read,
+	.client_del = uring_forget,
+	.send = uring_send,
+	.flush = uring_flush,
+	.pull = uring_pull,
+	.wait = uring_wait_turn,
+};
+
+#else
+
+static int
+uring_open(struct io *io, int fds[IO_ENGINE_FDS])
+{
+	(void)io;
+	(void)fds;
+	return io_refuse("this build is without liburing", -ENOSYS);
+}
+
+/* It does not open, so nothing else is called. */
+const struct io_engine io_engine_uring = {
+	.name = "io_uring",
+	.open = uring_open,
+};
+#endif
