@@ -37,7 +37,8 @@ enum ctl_type {
 	CTL_STOP,        /* struct ctl_number: say goodbye, flush, and exit
 			  * within that many ms */
 	CTL_PARK,        /* end the turn and exit with SLOT_EXIT_PARKED: another
-			  * image goes on over the arena */
+			  * image, or another keeper's worker, goes on over the
+			  * arena */
 	CTL_GO,          /* to a worker that waits_for_go: you are the one */
 	CTL_SKIP,        /* struct ctl_frame: it ends workers; do not show it */
 	CTL_DRAIN, /* struct ctl_number: others take the new clients: close

@@ -5,8 +5,9 @@
  * clone(CLONE_FILES), reaps it and reports to the master, which decides when
  * the next one starts.  It never reads a client's byte.
  *
- * Should it die, its worker ends with SLOT_EXIT_HANDOVER after it has cloned
- * the next keeper, whose parent is the master.
+ * Should it die, its reserve goes on as the keeper: a second process that
+ * shares the table and does nothing else.  The master has the worker, which is
+ * that one's child no more, end its turn (CTL_PARK) and asks for another.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,18 +21,19 @@
 
 /* Of keeper_message: an image of another version cannot talk to keepers of
  * this one. */
-#define KEEPER_VERSION 1
+#define KEEPER_VERSION 2
 
 /* On keeper_ctl (SOCK_SEQPACKET), both directions. */
 enum keeper_message_type {
-	KEEPER_SPAWN = 1, /* master: clone a worker, generation given.
+	KEEPER_SPAWN = 1, /* master: clone a worker, generation given, in the
+			   * place of another generation's.
 			   * KEEPER_WAIT: it waits for CTL_GO */
 	KEEPER_SPAWNED,   /* worker: its pid, generation; its first act */
 	KEEPER_DIED,      /* keeper: pid, generation, status as waitpid(2) */
 	KEEPER_FAILED,    /* keeper: clone() failed, status is its errno */
-	KEEPER_HERE,      /* keeper made by a worker: its own pid, generation of
-			   * that worker, which ends now and which the master
-			   * reaps; KEEPER_SPAWN is waited for */
+	KEEPER_HERE,      /* keeper that was the reserve of one that died: its
+			   * own pid.  The master is its parent now and reaps
+			   * it; KEEPER_SPAWN is waited for */
 	KEEPER_EXEC,      /* master: make a keeper of another image.  The first
 			   * descriptor is the image, the second one that
 			   * keeper's line, then what the flags say.  Only

@@ -64,7 +64,8 @@ enum link_pending {
 	LINK_RECALL = 16,
 	LINK_STOP = 32,
 	LINK_DRAIN = 64,
-	LINK_BANS = 128
+	LINK_BANS = 128,
+	LINK_PARK = 256
 };
 
 struct slot {
@@ -100,6 +101,7 @@ struct slot {
 	bool served;    /* this arena has had a worker that was READY */
 	bool retiring;  /* the worker was told to end if it has no client */
 	bool unshared;  /* the arena lacks shared listeners */
+	bool parking;   /* the worker was told CTL_PARK */
 
 	uint64_t alive_ms; /* monotonic: started, or seen running again */
 	bool stopped;      /* state T or t */
@@ -112,6 +114,7 @@ struct slot {
 	bool line_ended;    /* nobody holds the other end of keeper_ctl */
 	pid_t old_keeper;   /* dead, not reaped; keeper is the new one, or 0 */
 	uint64_t orphan_ms; /* deadline */
+	bool alone;         /* neither keeper nor reserve: told once */
 	bool end_known;     /* of the worker, with what follows */
 	int end_status;
 	bool end_ready;

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -322,6 +323,14 @@ slot_spawn(struct slot *s)
 	s->alive_ms = clock_mono_ms();
 	backoff_started(&s->backoff, s->alive_ms);
 	return 0;
+}
+
+void
+slot_kill_keeper(struct slot *s)
+{
+	/* Its reserve sees the end of the line and ends too. */
+	(void)shutdown(s->keeper_ctl, SHUT_WR);
+	(void)kill(s->keeper, SIGKILL); /* not reaped yet */
 }
 
 int

@@ -136,7 +136,8 @@ forget_worker(struct slot *s)
 	s->worker = 0;
 	s->since_ms = 0;
 	s->abort_ms = 0;
-	s->killed = s->stopped = s->late = false;
+	s->killed = s->stopped = s->late = s->parking = false;
+	s->pending &= ~(unsigned)LINK_PARK;
 	if (s->m->commands)
 		commands_slot_gone(s->m->commands, s->number);
 	reload_slot_gone(s);
@@ -189,7 +190,7 @@ give_up(struct slot *s)
 	s->phase = SLOT_DOWN;
 	s->giving_up = true;
 	if (s->keeper != 0)
-		(void)kill(s->keeper, SIGKILL); /* not reaped yet */
+		slot_kill_keeper(s);
 }
 
 bool
@@ -240,10 +241,6 @@ supervise_worker_ended(struct slot *s, pid_t pid, int status)
 	was_ready = s->phase == SLOT_READY;
 	if (supervise_exited_with(status, SLOT_EXIT_PARKED))
 		log_debug("worker %u (pid %d) is parked", s->number, (int)pid);
-	else if (supervise_exited_with(status, SLOT_EXIT_HANDOVER))
-		log_info("worker %u (pid %d, generation %" PRIu64
-			 ") has made another keeper",
-			s->number, (int)pid, s->generation);
 	else
 		count_death(s, pid, status);
 	forget_worker(s);
@@ -302,6 +299,10 @@ worker_spawned(struct slot *s, pid_t pid)
 static void
 keeper_said(struct slot *s, const struct keeper_message *k)
 {
+	if (k->type == KEEPER_HERE) {
+		orphan_here(s, k->pid);
+		return;
+	}
 	if (upgrade_slot_said(s, k) || k->generation != s->generation)
 		return;
 	switch ((enum keeper_message_type)k->type) {
@@ -322,9 +323,6 @@ keeper_said(struct slot *s, const struct keeper_message *k)
 			stop_step(s->m);
 		}
 		ready_check(s->m);
-		break;
-	case KEEPER_HERE:
-		orphan_here(s, k->pid);
 		break;
 	default:
 		break;

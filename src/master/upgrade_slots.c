@@ -330,9 +330,21 @@ upgrade_slot_orphaned(struct slot *s)
 		return false;
 	}
 	/* The new pair has a table of its own: it can still go on, but there
-	 * is nothing to go back to. */
+	 * is nothing to go back to unless the reserve comes. */
 	u->old_keeper_gone = true;
 	s->keeper = 0;
+	return true;
+}
+
+bool
+upgrade_slot_succeeded(struct slot *s, pid_t pid)
+{
+	struct upgrade *u = s->m->upgrade;
+
+	if (!u || u->slot != s || u->step < STEP_EXECING)
+		return false;
+	u->old_keeper_gone = false;
+	s->keeper = pid;
 	return true;
 }
 
@@ -400,7 +412,9 @@ next_slot(void *arg)
 		(void)snprintf(u->why, sizeof u->why,
 			"the worker cannot be told: %s", strerror(-rc));
 		upgrade_give_in(u);
+		return;
 	}
+	s->parking = true;
 }
 
 void

@@ -36,8 +36,7 @@ struct timers;
 
 enum watch_token {
 	WATCH_BUS,
-	WATCH_CTL,
-	WATCH_KEEPER
+	WATCH_CTL
 };
 
 /* An arena_kind made ready to use. */
@@ -96,7 +95,6 @@ struct worker {
 	bool bus_full;
 	bool bus_unheard; /* its frames wait for room in the other direction */
 	bool bus_gone;    /* the master is gone */
-	bool keeper_gone;
 	struct bans bans;
 	bool has_bans;      /* the master has told them */
 	uint64_t review_at; /* whether those inside may stay: the next record to

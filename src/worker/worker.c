@@ -75,12 +75,6 @@ watched(void *arg, unsigned token, bool readable, bool writable)
 	case WATCH_CTL:
 		control_receive(w);
 		break;
-	case WATCH_KEEPER:
-		/* Without one the next death would take every client along. */
-		w->keeper_gone = true;
-		(void)io_watch(
-			w->io, w->keeper_pidfd, WATCH_KEEPER, false, false);
-		break;
 	}
 }
 
@@ -113,8 +107,7 @@ open_engine(struct worker *w)
 	if (rc < 0)
 		return rc;
 	(void)io_watch(w->io, w->env->bus, WATCH_BUS, true, false);
-	(void)io_watch(w->io, w->env->ctl, WATCH_CTL, true, false);
-	return io_watch(w->io, w->keeper_pidfd, WATCH_KEEPER, true, false);
+	return io_watch(w->io, w->env->ctl, WATCH_CTL, true, false);
 }
 
 static int
@@ -275,12 +268,6 @@ turn(struct worker *w)
 	timers_run(w);
 	if (w->bus_gone && !w->stopping)
 		orphan(w);
-	/* When the master has ended, its keepers have too: this is the end, and
-	 * there is a goodbye to say. */
-	if (w->keeper_gone && !w->bus_gone && !w->stopping) {
-		log_notice("the keeper is gone: handing over to a new one");
-		w->exit_code = SLOT_EXIT_HANDOVER;
-	}
 	if (!w->bus_gone)
 		uplink_send(w);
 	resume(w);
@@ -418,10 +405,5 @@ worker_run(struct slot_env *env, uint64_t generation, int keeper_pidfd)
 		log_error("cannot start: %s", strerror(-rc));
 		return rc == -EINVAL ? SLOT_EXIT_REFUSED : 71;
 	}
-	rc = serve(&w);
-	/* This process becomes the new keeper's parent, and its memory that
-	 * one's. */
-	if (rc == SLOT_EXIT_HANDOVER)
-		arena_unmap(&w.arena);
-	return rc;
+	return serve(&w);
 }
