@@ -48,7 +48,8 @@ enum ctl_type {
 		    * the first of these */
 	CTL_ADDRESS_OF, /* struct ctl_number: a session.  Answer CTL_ADDRESS */
 	/* Worker to master. */
-	CTL_READY = 32,    /* start-up is over; clients are being served */
+	CTL_READY = 32,    /* start-up is over; clients are being served.
+			    * struct ctl_number: what its sandbox is */
 	CTL_PREPARED,      /* tag; body empty: yes, else why not */
 	CTL_WANT,          /* the quota is used up and a client waits */
 	CTL_KEPT,          /* struct ctl_number: the quota that is left */
@@ -60,7 +61,8 @@ enum ctl_type {
 	CTL_POISONED,      /* struct ctl_frame: it has ended this slot's worker
 			    * twice and was skipped */
 	CTL_ADDRESS,       /* tag; struct ctl_address */
-	CTL_BANS_HAD       /* CTL_BANS was read: there may be another */
+	CTL_BANS_HAD,      /* CTL_BANS was read: there may be another */
+	CTL_LOG_LOST       /* the system's log is to be connected anew */
 };
 
 struct ctl_head {

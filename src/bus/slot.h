@@ -117,6 +117,10 @@ struct slot_env {
 	int32_t master;    /* its pid */
 	unsigned n_listeners;
 	struct slot_listener listener[SLOT_LISTENERS_MAX];
+	/* What the keeper may prepare its workers' sandbox for; they read the
+	 * configuration, which may be a newer one. */
+	uint32_t sandbox; /* enum sandbox_mode */
+	char engine[16];  /* "": unknown */
 };
 
 /* What the keeper's child runs.  generation counts the slot's workers from 1;

@@ -61,6 +61,9 @@ static const struct conf_row rows[] = {
 		.help = "worker processes; 0: one per CPU that may be used" },
 	{ TOP(engine), WORD("epoll"), .def = "epoll", .restart = true,
 		.help = "how a worker waits for and moves bytes" },
+	{ TOP(sandbox), CHOICE("on log off"), .def = "on",
+		.help = "what workers give up: system calls, files; log: only "
+			"tell" },
 	{ TOP(user), TEXT(user, "the name of a user"), .def = "_banter",
 		.restart = true,
 		.help = "whom the daemon becomes when root starts it" },

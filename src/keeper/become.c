@@ -46,6 +46,7 @@ become_keeper(const struct slot_env *env)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != env->master)
 		return -EPIPE;
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	notify_forget();
 	title_set("banterd: keeper %u", env->slot);
 	(void)snprintf(name, sizeof name, "keeper %u", env->slot);

@@ -16,6 +16,7 @@
 #include "keeper/image.h"
 #include "keeper/reserve.h"
 #include "log/log.h"
+#include "sandbox/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -302,6 +303,8 @@ start(struct slot_env *env, slot_worker_fn *worker)
 
 	k.fork_only = fork_only != NULL && *fork_only == '1';
 	size_table();
+	env->engine[sizeof env->engine - 1] = '\0';
+	sandbox_prepare((enum sandbox_mode)env->sandbox, env->engine);
 	k.self = become_keeper(env);
 	return k.self < 0 ? 1 : keep(&k);
 }

@@ -97,11 +97,12 @@ struct slot {
 	struct loop_timer respawn, resync;
 	uint64_t resync_tag; /* latest generation sent to this worker */
 
-	unsigned drain; /* enum slot_drain; drain.h */
-	bool served;    /* this arena has had a worker that was READY */
-	bool retiring;  /* the worker was told to end if it has no client */
-	bool unshared;  /* the arena lacks shared listeners */
-	bool parking;   /* the worker was told CTL_PARK */
+	unsigned drain;   /* enum slot_drain; drain.h */
+	bool served;      /* this arena has had a worker that was READY */
+	bool retiring;    /* the worker was told to end if it has no client */
+	bool unshared;    /* the arena lacks shared listeners */
+	uint64_t sandbox; /* of the worker; enum sandbox_state */
+	bool parking;     /* the worker was told CTL_PARK */
 
 	uint64_t alive_ms; /* monotonic: started, or seen running again */
 	bool stopped;      /* state T or t */
@@ -133,7 +134,8 @@ struct master {
 	char *conf_path; /* absolute */
 	const struct conf *conf, *boot;
 	int conf_fd;
-	int boot_fd;    /* of boot, when that is another than conf; -1 */
+	int boot_fd;           /* of boot, when that is another than conf; -1 */
+	uint64_t sandbox_told; /* the log was: this */
 	bool conf_anew; /* conf was read from the file by an upgrade: older
 			 * workers cannot read its memory */
 	char *binary;   /* path of the installed program */

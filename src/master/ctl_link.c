@@ -197,7 +197,11 @@ dispatch(struct slot *s, const struct ctl_head *h, struct slice body)
 	uint64_t n;
 
 	if (h->type == CTL_READY)
-		return body.len == 0 && supervise_ready(s);
+		return number_of(body, &s->sandbox) && supervise_ready(s);
+	if (h->type == CTL_LOG_LOST) {
+		log_heal();
+		return body.len == 0;
+	}
 	/* Also of a list that was for its predecessor. */
 	if (h->type == CTL_BANS_HAD)
 		return body.len == 0 && bans_had(s);

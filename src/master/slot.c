@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -174,6 +175,9 @@ fill_env(const struct slot *s, const struct lines *l, uint64_t arena_size,
 	env->died = SLOT_DIED_FIRST;
 	env->master = getpid();
 	env->quota = s->m->quota.slot[s->number - 1].quota;
+	env->sandbox = s->m->conf->sandbox;
+	(void)snprintf(
+		env->engine, sizeof env->engine, "%s", s->m->conf->engine);
 	env->n_listeners = listeners_env(
 		&s->m->listeners, s->number, s->drain != 0, env->listener);
 }

@@ -16,6 +16,7 @@
 #include "master/slot.h"
 #include "master/upgrade.h"
 #include "master/upgrade_slots.h"
+#include "sandbox/sandbox.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -406,6 +407,25 @@ supervise_resync_soon(struct slot *s)
 		clock_mono_ms() + RELOAD_RESYNC_MS, on_resync, s);
 }
 
+/* Once, and when it changes. */
+static void
+tell_sandbox(const struct slot *s)
+{
+	char text[SANDBOX_TEXT_LEN];
+
+	if (s->m->sandbox_told == s->sandbox)
+		return;
+	s->m->sandbox_told = s->sandbox;
+	sandbox_text(s->sandbox, text);
+	if (s->sandbox & SANDBOX_NO_NEW_PRIVS &&
+		!(s->sandbox & SANDBOX_SECCOMP))
+		log_warning("sandbox: this kernel has no seccomp: workers can "
+			    "make any system call (%s)",
+			text);
+	else
+		log_info("sandbox of the workers: %s", text);
+}
+
 bool
 supervise_ready(struct slot *s)
 {
@@ -423,6 +443,7 @@ supervise_ready(struct slot *s)
 	if (s->m->stop != STOP_NO)
 		ctl_link_send(s, LINK_STOP);
 	supervise_resync_soon(s);
+	tell_sandbox(s);
 	log_info("worker %u is ready (generation %" PRIu64 ")", s->number,
 		s->generation);
 	health_steer(s->m);

@@ -101,9 +101,13 @@ struct worker {
 			     * be looked at */
 	bool stopping;
 	uint64_t stop_at_ms;
-	int exit_code; /* -1: go on */
+	int exit_code;    /* -1: go on */
+	uint64_t sandbox; /* enum sandbox_state; 0: not entered yet */
+	bool anew; /* something is needed that the sandbox forbids: a successor
+		    * gets it before it enters its own */
 	bool took_over;
 	bool strays;         /* the table may have what no record names */
+	struct list unnamed; /* descriptors: what that is, if strays */
 	bool waits;          /* for CTL_GO */
 	uint64_t skip_frame; /* by number: it has ended two workers; 0: none */
 	struct sync *sync;   /* what the registry is still to be told */
@@ -293,6 +297,7 @@ bool downlink_is_answer(uint8_t type);
 void control_receive(struct worker *w);
 void control_ready(struct worker *w);
 void control_want(struct worker *w);
+void control_log_lost(void *worker);
 void control_poisoned(struct worker *w, const struct bus_frame *f);
 void control_listener_done(struct worker *w, uint32_t address);
 

@@ -13,6 +13,7 @@
 #include "base/version.h"
 #include "base/xalloc.h"
 #include "log/log.h"
+#include "sandbox/sandbox.h"
 #include "worker/mishap.h"
 #include "worker/private.h"
 #include "worker/recover.h"
@@ -168,6 +169,22 @@ open_arena(struct worker *w, bool *ret_used)
 	return rc;
 }
 
+/* Before a byte of a client is looked at, and when all is open that has to be
+ * opened.  The system is told of in CTL_READY. */
+static int
+confine(struct worker *w)
+{
+	int rc = sandbox_enter(SANDBOX_WORKER,
+		sandbox_mode_of((enum sandbox_mode)w->conf->sandbox),
+		w->conf->engine, &w->sandbox);
+
+	if (rc == 0 && w->sandbox & SANDBOX_NO_NEW_PRIVS)
+		log_confine(control_log_lost, w);
+	if (rc < 0)
+		log_error("the sandbox cannot be entered: %s", strerror(-rc));
+	return rc;
+}
+
 static int
 open_all(struct worker *w)
 {
@@ -194,9 +211,12 @@ open_all(struct worker *w)
 	config_listeners(w);
 	rc = open_engine(w);
 	FAULT(start_engine);
-	if (rc == 0)
-		recover_sessions(w);
-	return rc;
+	if (rc < 0)
+		return rc;
+	recover_sessions(w);
+	if (w->strays)
+		recover_find_fds(w);
+	return confine(w);
 }
 
 void
