@@ -193,7 +193,7 @@ hear(struct keeper *k)
 {
 	struct keeper_message m;
 	int fd[KEEPER_FDS];
-	int rc = keeper_recv(k->env->keeper_ctl, &m, fd);
+	int rc = keeper_recv(k->env->keeper_ctl, &m, fd, NULL);
 
 	if (rc <= 0)
 		return rc == -EAGAIN || rc == -EPROTO;

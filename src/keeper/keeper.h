@@ -69,8 +69,20 @@ int keeper_send(
 	int line, const struct keeper_message *m, const int *fds, unsigned n);
 
 /* Receive one; the descriptors are close-on-exec and the caller's, the others
- * of fd are -1.  1; 0: the line has ended; -EAGAIN; -EPROTO; -errno. */
-int keeper_recv(int line, struct keeper_message *ret, int fd[KEEPER_FDS]);
+ * of fd are -1.  *ret_sender, unless that is NULL: whose message it is, if the
+ * line knows, or 0.  1; 0: the line has ended; -EAGAIN; -EPROTO; -errno. */
+int keeper_recv(int line, struct keeper_message *ret, int fd[KEEPER_FDS],
+	pid_t *ret_sender);
+
+/* Have the kernel say on this end who has sent each message.  0 or -errno. */
+int keeper_know_senders(int line);
+
+/* May this process say that to the master?  A worker has its keeper's line in
+ * its table.  What is said of oneself has to be: a worker's or a keeper's
+ * start. The rest is a keeper's, of these; 0: none. */
+#define KEEPER_KNOWN 2
+bool keeper_may_say(const struct keeper_message *m, pid_t sender,
+	const pid_t keeper[KEEPER_KNOWN]);
 
 /* Run a keeper in this process, a child of env->master that holds no other
  * descriptors than those of env.  All signals are blocked by the caller.  It

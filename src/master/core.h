@@ -82,6 +82,7 @@ struct slot {
 	struct slot_page *page;
 
 	pid_t keeper, worker;
+	pid_t keeper_before;  /* what it has said may wait in the line */
 	pid_t leaving_keeper; /* of the image before: ends by itself */
 	uint32_t arena_version;
 	int worker_pidfd;

@@ -32,7 +32,7 @@ begin(struct slot *s)
 		return;
 	s->orphaned = true;
 	s->orphan_ms = clock_mono_ms() + patience(s);
-	s->old_keeper = s->keeper;
+	s->old_keeper = s->keeper_before = s->keeper;
 	s->keeper = 0;
 	s->alone = false;
 	if (s->m->stop == STOP_NO)

@@ -330,21 +330,38 @@ keeper_said(struct slot *s, const struct keeper_message *k)
 	}
 }
 
+/* Who has died may have said something before. */
+static void
+heard(struct slot *s, const struct keeper_message *k, pid_t sender)
+{
+	const pid_t keeper[KEEPER_KNOWN] = { s->keeper, s->keeper_before };
+
+	if (keeper_may_say(k, sender, keeper)) {
+		keeper_said(s, k);
+		return;
+	}
+	log_error("slot %u: pid %d broke the keeper's protocol: message %u of "
+		  "pid %d; killing worker pid %d",
+		s->number, (int)sender, k->type, (int)k->pid, (int)s->worker);
+	supervise_violation(s);
+}
+
 void
 supervise_keeper_read(struct slot *s)
 {
 	while (s->keeper_ctl >= 0) {
 		struct keeper_message k;
+		pid_t sender = 0;
 		int fd[KEEPER_FDS] = { -1, -1, -1, -1 };
 		int rc = -FAULT_ERR(keeper_read);
 
 		if (rc == 0)
-			rc = keeper_recv(s->keeper_ctl, &k, fd);
+			rc = keeper_recv(s->keeper_ctl, &k, fd, &sender);
 
 		for (unsigned i = 0; i < KEEPER_FDS; i++)
 			fd_close(&fd[i]); /* nobody sends us any */
 		if (rc == 1) {
-			keeper_said(s, &k);
+			heard(s, &k, sender);
 			continue;
 		}
 		/* Nothing, or no memory for it: then it is still there. */

@@ -83,6 +83,19 @@ line_said(struct upgrade *u, const struct keeper_message *k)
 }
 
 static void
+line_heard(struct upgrade *u, const struct keeper_message *k, pid_t sender)
+{
+	const pid_t keeper[KEEPER_KNOWN] = { u->keeper, 0 };
+
+	if (keeper_may_say(k, sender, keeper))
+		line_said(u, k);
+	else
+		upgrade_undo(u,
+			"pid %d broke the keeper's protocol: message %u",
+			(int)sender, k->type);
+}
+
+static void
 on_line(void *arg, uint32_t events)
 {
 	struct upgrade *u = arg;
@@ -91,14 +104,15 @@ on_line(void *arg, uint32_t events)
 
 	(void)events;
 	while (u->line >= 0) {
-		int rc = keeper_recv(u->line, &k, fd);
+		pid_t sender = 0;
+		int rc = keeper_recv(u->line, &k, fd, &sender);
 
 		if (rc == -EAGAIN)
 			return;
 		for (unsigned i = 0; i < KEEPER_FDS; i++)
 			fd_close(&fd[i]);
 		if (rc == 1)
-			line_said(u, &k);
+			line_heard(u, &k, sender);
 		else
 			line_ended(u);
 	}
@@ -146,7 +160,9 @@ exec_keeper(struct upgrade *u)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC,
 		    0, end) == -1)
 		return -errno;
-	rc = loop_add(u->m->loop, end[0], EPOLLIN, on_line, u);
+	rc = keeper_know_senders(end[0]);
+	if (rc == 0)
+		rc = loop_add(u->m->loop, end[0], EPOLLIN, on_line, u);
 	if (rc == 0)
 		rc = send_exec(u, end[1]);
 	fd_close(&end[1]);
@@ -332,6 +348,7 @@ upgrade_slot_orphaned(struct slot *s)
 	/* The new pair has a table of its own: it can still go on, but there
 	 * is nothing to go back to unless the reserve comes. */
 	u->old_keeper_gone = true;
+	s->keeper_before = s->keeper;
 	s->keeper = 0;
 	return true;
 }
@@ -344,6 +361,8 @@ upgrade_slot_succeeded(struct slot *s, pid_t pid)
 	if (!u || u->slot != s || u->step < STEP_EXECING)
 		return false;
 	u->old_keeper_gone = false;
+	if (s->keeper != 0)
+		s->keeper_before = s->keeper;
 	s->keeper = pid;
 	return true;
 }
