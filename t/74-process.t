@@ -250,6 +250,18 @@ sub put { open my $out, '>', $_[0] or return 0; syswrite $out, "$_[1]\n" or retu
 		ok((wait_until { my $p = $b->workers->{2}; $p && $p != $was && alive($p) }), '... and replaced');
 		is(scalar(grep { $_->sync } @others), 3, '... and the others are not disturbed');
 	}
+	# Its keeper's line is in its table as well.
+	$b->expect_log(qr/slot 2: pid \d+ broke the keeper's protocol/);
+	for my $kind (qw(spawned died failed here)) {
+		my $mine = $b->client(worker => 2);
+		$b->drop_parked;
+		my ($was, $from) = ($b->workers->{2}, length $b->log_text);
+		$mine->send("!bad keeper-$kind\n");
+		ok((wait_until { !alive($was) }), "a word of its keeper's that is its own ($kind): its worker is killed") or next;
+		$b->log_like(qr/slot 2: pid $was broke the keeper's protocol/, '... and the log says why', $from);
+		ok((wait_until { my $p = $b->workers->{2}; $p && $p != $was && alive($p) }), '... and replaced');
+		is(scalar(grep { $_->sync } @others), 3, '... and the others are not disturbed');
+	}
 	my ($before) = $b->workers->{1};
 	$others[0]->send("!bad short\n");
 	ok($others[1]->expect(qr/> !bad short$/), 'to any other worker the words are words');

@@ -14,7 +14,8 @@
 # include <sys/mman.h>
 # include <unistd.h>
 
-# define RULES_MAX 32
+# define RULES_MAX   32
+# define STRIKES_MAX 256
 
 enum kind {
 	POINT,
@@ -63,6 +64,13 @@ struct counts {
 	uint64_t of_rule[RULES_MAX];
 };
 
+/* A file of these: a process that may open nothing can still write to it.  What
+ * is taken is not yet text, and that is complete with its first byte. */
+struct strike {
+	char text[127];
+	char taken;
+};
+
 bool fault_armed;
 
 static struct rule rules[RULES_MAX];
@@ -70,8 +78,7 @@ static unsigned n_rules;
 static struct counts *counts;
 static const char *my_role = "master";
 static unsigned my_slot;
-static char report_path[512]; /* a copy: a process's title is written over its
-			       * environment */
+static struct strike *report; /* [STRIKES_MAX], or NULL */
 
 static bool
 take_point(struct rule *r, const char *name)
@@ -162,8 +169,9 @@ take_rules(const char *text)
 	return NULL;
 }
 
-static bool
-map_counts(const char *path)
+/* Shared memory, of a file unless path is NULL.  NULL: it cannot be had. */
+static void *
+map(const char *path, size_t size)
 {
 	int flags = MAP_SHARED | (path == NULL ? MAP_ANONYMOUS : 0);
 	int fd = -1;
@@ -171,13 +179,12 @@ map_counts(const char *path)
 
 	if (path != NULL) {
 		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-		if (fd == -1 || ftruncate(fd, sizeof *counts) == -1)
-			return false;
+		if (fd == -1 || ftruncate(fd, (off_t)size) == -1)
+			return NULL;
 	}
-	p = mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE, flags, fd, 0);
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, 0);
 	fd_close(&fd);
-	counts = p;
-	return p != MAP_FAILED;
+	return p == MAP_FAILED ? NULL : p;
 }
 
 const char *
@@ -185,20 +192,25 @@ fault_init(void)
 {
 	const char *text = getenv("BANTER_FAULT");
 	const char *path = getenv("BANTER_FAULT_COUNTS");
-	const char *report = getenv("BANTER_FAULT_REPORT");
+	const char *report_path = getenv("BANTER_FAULT_REPORT");
 	const char *wrong;
 
 	fault_armed = false;
 	n_rules = 0;
-	(void)snprintf(report_path, sizeof report_path, "%s",
-		report != NULL ? report : "");
+	report = NULL;
 	if (text == NULL && path == NULL)
 		return NULL;
 	wrong = take_rules(text != NULL ? text : "");
 	if (wrong != NULL)
 		return wrong;
-	if (!map_counts(path))
+	counts = map(path, sizeof *counts);
+	if (counts == NULL)
 		return "BANTER_FAULT_COUNTS";
+	if (report_path != NULL && *report_path != '\0') {
+		report = map(report_path, STRIKES_MAX * sizeof *report);
+		if (report == NULL)
+			return "BANTER_FAULT_REPORT";
+	}
 	fault_armed = true;
 	return NULL;
 }
@@ -210,26 +222,31 @@ fault_role(const char *role, unsigned slot)
 	my_slot = slot;
 }
 
-/* Opened anew each time: a descriptor that stays would be closed by the keeper,
- * or be one more in a table that tests count. */
+static struct strike *
+free_strike(void)
+{
+	for (unsigned i = 0; report != NULL && i < STRIKES_MAX; i++)
+		if (__atomic_exchange_n(
+			    &report[i].taken, 1, __ATOMIC_ACQ_REL) == 0)
+			return &report[i];
+	return NULL;
+}
+
 static void
 report_strike(const struct rule *r)
 {
-	char line[160], action[32];
-	int n, fd;
+	struct strike *to = free_strike(), line;
+	char action[32];
 
-	if (*report_path == '\0')
-		return;
-	fd = open(report_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-	if (fd == -1)
+	if (to == NULL)
 		return;
 	(void)snprintf(action, sizeof action, "%s",
 		r->action == ACT_ERROR ? strerrorname_np(r->error)
 				       : action_name[r->action]);
-	n = snprintf(line, sizeof line, "%s %d %s %s %u\n",
+	(void)snprintf(line.text, sizeof line.text, "%s %d %s %s %u\n",
 		points[r->point].name, (int)getpid(), action, my_role, my_slot);
-	(void)!write(fd, line, (size_t)n);
-	(void)close(fd);
+	memcpy(to->text + 1, line.text + 1, strlen(line.text + 1));
+	__atomic_store_n(to->text, line.text[0], __ATOMIC_RELEASE);
 }
 
 /* The rule that strikes at this passage, or NULL. */

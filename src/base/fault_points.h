@@ -50,6 +50,8 @@ X(keeper_cloned, KEEPER, POINT, "keeper/keeper.c", "the worker runs, the master 
 X(keeper_pidfd, KEEPER, CALL, "keeper/keeper.c", "pidfd_open() of a worker") \
 X(keeper_reaped, KEEPER, POINT, "keeper/keeper.c", "the worker is reaped, the death not noted") \
 X(keeper_report, KEEPER, CALL, "keeper/keeper.c", "send() of a report to the master") \
+X(reserve_clone, KEEPER, CALL, "keeper/reserve.c", "clone() of a keeper's reserve") \
+X(reserve_born, KEEPER, POINT, "keeper/reserve.c", "a reserve's first step") \
 X(upgrade_parked, MASTER, POINT, "master/upgrade_slots.c", "a worker has parked, its keeper is not asked yet") \
 X(upgrade_execed, MASTER, POINT, "master/upgrade_slots.c", "another image's keeper is there, not yet asked for a worker") \
 X(upgrade_gone, MASTER, POINT, "master/upgrade_slots.c", "GO was sent, the new worker is not yet the slot's") \

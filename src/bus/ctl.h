@@ -37,7 +37,8 @@ enum ctl_type {
 	CTL_STOP,        /* struct ctl_number: say goodbye, flush, and exit
 			  * within that many ms */
 	CTL_PARK,        /* end the turn and exit with SLOT_EXIT_PARKED: another
-			  * image goes on over the arena */
+			  * image, or another keeper's worker, goes on over the
+			  * arena */
 	CTL_GO,          /* to a worker that waits_for_go: you are the one */
 	CTL_SKIP,        /* struct ctl_frame: it ends workers; do not show it */
 	CTL_DRAIN, /* struct ctl_number: others take the new clients: close
@@ -47,7 +48,8 @@ enum ctl_type {
 		    * the first of these */
 	CTL_ADDRESS_OF, /* struct ctl_number: a session.  Answer CTL_ADDRESS */
 	/* Worker to master. */
-	CTL_READY = 32,    /* start-up is over; clients are being served */
+	CTL_READY = 32,    /* start-up is over; clients are being served.
+			    * struct ctl_number: what its sandbox is */
 	CTL_PREPARED,      /* tag; body empty: yes, else why not */
 	CTL_WANT,          /* the quota is used up and a client waits */
 	CTL_KEPT,          /* struct ctl_number: the quota that is left */
@@ -59,7 +61,8 @@ enum ctl_type {
 	CTL_POISONED,      /* struct ctl_frame: it has ended this slot's worker
 			    * twice and was skipped */
 	CTL_ADDRESS,       /* tag; struct ctl_address */
-	CTL_BANS_HAD       /* CTL_BANS was read: there may be another */
+	CTL_BANS_HAD,      /* CTL_BANS was read: there may be another */
+	CTL_LOG_LOST       /* the system's log is to be connected anew */
 };
 
 struct ctl_head {

@@ -21,12 +21,12 @@
 /* Exit codes of a worker that mean something to its keeper or the master, among
  * those of the manual. */
 enum slot_exit {
-	SLOT_EXIT_REFUSED = 78,  /* the configuration or the system: not to be
-				  * started again before a reload */
-	SLOT_EXIT_PARKED = 80,   /* CTL_PARK: all is in the arena */
-	SLOT_EXIT_HANDOVER = 81, /* its keeper is gone and a new one is there */
-	SLOT_EXIT_GIVEN_UP = 82  /* the arena cannot be gone on with; its
-				  * clients are told and closed */
+	SLOT_EXIT_REFUSED = 78, /* the configuration or the system: not to be
+				 * started again before a reload */
+	SLOT_EXIT_PARKED = 80,  /* all is in the arena: by CTL_PARK, or because
+				 * it wants to be started anew */
+	SLOT_EXIT_GIVEN_UP = 82 /* the arena cannot be gone on with; its
+				 * clients are told and closed */
 };
 
 /* How the worker before ended: the status of waitpid(2), or one of these. */
@@ -134,6 +134,9 @@ struct slot_env {
 	unsigned n_listeners;
 	struct slot_listener listener[SLOT_LISTENERS_MAX];
 	uint32_t engine; /* enum engine: in force here; 0: as configured */
+	/* What the keeper may prepare its workers' sandbox for; they read the
+	 * configuration, which may be a newer one. */
+	uint32_t sandbox; /* enum sandbox_mode */
 };
 
 /* What the keeper's child runs.  generation counts the slot's workers from 1;

@@ -26,6 +26,13 @@
 #define CONF_WORKERS_MAX 64
 #define CONF_LISTEN_FDS  (CONF_LISTENERS * CONF_ADDRESSES * 2)
 
+/* As sandbox.h has them. */
+enum conf_sandbox {
+	CONF_SANDBOX_ON,
+	CONF_SANDBOX_LOG,
+	CONF_SANDBOX_OFF
+};
+
 enum conf_when_full {
 	CONF_FULL_WAIT,
 	CONF_FULL_REFUSE
@@ -99,6 +106,7 @@ struct conf {
 			       * valid UTF-8, at most this much of it */
 	uint32_t workers;     /* 0: one per CPU that may be used */
 	char engine[16];
+	enum conf_sandbox sandbox; /* of the workers */
 	char user[CONF_NAME_LEN], group[CONF_NAME_LEN];
 	char run_dir[CONF_PATH_LEN], state_dir[CONF_PATH_LEN];
 	char control_group[CONF_NAME_LEN];

@@ -6,19 +6,22 @@
  *     reap; kill first when late
  *     seal what came
  *
- * The child sees every descriptor of its parent and touches none: at worst the
- * other end of one learns of its close when the child is gone.
+ * The child closes its parent's descriptors and enters a sandbox first.  Those
+ * who run the parser in their own process, for -t and -T, have none.
  */
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/xalloc.h"
 #include "conf/private.h"
+#include "sandbox/attempt.h"
+#include "sandbox/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -83,25 +86,55 @@ limit_child(unsigned timeout_ms)
 }
 
 #ifdef BANTER_TEST_FAULTS
+/* The word may stand in a file, for the reloads of a running daemon. */
+static const char *
+fault_word(void)
+{
+	static char word[16];
+	const char *fault = getenv("BANTER_TEST_CONF_FAULT");
+	FILE *f = fault && *fault == '/' ? fopen(fault, "r") : NULL;
+
+	if (f == NULL)
+		return fault;
+	word[0] = '\0';
+	(void)!fgets(word, sizeof word, f);
+	(void)fclose(f);
+	return word;
+}
+
+static void
+told_attempt(void *arg, const char *name, int error)
+{
+	conf_report_error(arg, "forbidden", 0, "%s %s", name,
+		error == 0 ? "done" : strerrorname_np(error));
+}
+
+static void
+test_forbidden(struct conf_report *report)
+{
+	const char *fault = fault_word();
+
+	if (fault && !strcmp(fault, "forbidden"))
+		attempt_all(getppid(), told_attempt, report);
+}
+
 static void
 test_fault(void)
 {
-	const char *fault = getenv("BANTER_TEST_CONF_FAULT");
-	char word[16] = "";
-	FILE *f = fault && *fault == '/' ? fopen(fault, "r") : NULL;
+	const char *fault = fault_word();
 
-	/* The word may stand in a file, for the reloads of a running daemon. */
-	if (f != NULL) {
-		(void)!fgets(word, sizeof word, f);
-		(void)fclose(f);
-		fault = word;
-	}
 	if (fault && !strcmp(fault, "crash"))
 		(void)raise(SIGSEGV);
 	while (fault && !strcmp(fault, "hang"))
 		(void)pause();
 }
 #else
+static void
+test_forbidden(struct conf_report *report)
+{
+	(void)report;
+}
+
 static void
 test_fault(void)
 {
@@ -114,6 +147,28 @@ static void
 quit(void)
 {
 	_exit(1);
+}
+
+/* Whatever the files make of the parser, it can say something wrong and no
+ * more. */
+static int
+confine(const char *path, int fd, struct conf_report *report)
+{
+	uint64_t state;
+	int rc;
+
+	if (fd > STDERR_FILENO + 1)
+		(void)close_range(STDERR_FILENO + 1, (unsigned)fd - 1, 0);
+	(void)close_range((unsigned)fd + 1, ~0U, 0);
+	rc = sandbox_enter(
+		SANDBOX_PARSER, sandbox_mode_of(SANDBOX_ON), NULL, &state);
+	if (rc < 0)
+		conf_report_error(report, path, 0,
+			"the parser's sandbox cannot be entered: %s",
+			strerror(-rc));
+	if (rc == 0)
+		test_forbidden(report);
+	return report->n_errors > 0 ? -EINVAL : 0;
 }
 
 static _Noreturn void
@@ -130,7 +185,9 @@ child(const char *path, int fd, pid_t parent, unsigned timeout_ms)
 	limit_child(timeout_ms);
 	test_fault();
 	r = xcalloc(1, sizeof(*r));
-	r->rc = conf_parse(path, &r->conf, &r->report);
+	r->rc = confine(path, fd, &r->report);
+	if (r->rc == 0)
+		r->rc = conf_parse(path, &r->conf, &r->report);
 	_exit(fd_write_all(fd, r, sizeof(*r)) < 0);
 }
 

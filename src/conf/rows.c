@@ -62,6 +62,9 @@ static const struct conf_row rows[] = {
 	{ TOP(engine), WORD("epoll io_uring poll select threads"),
 		.def = "epoll", .restart = true,
 		.help = "how a worker waits for and moves bytes" },
+	{ TOP(sandbox), CHOICE("on log off"), .def = "on",
+		.help = "what workers give up: system calls, files; log: only "
+			"tell" },
 	{ TOP(user), TEXT(user, "the name of a user"), .def = "_banter",
 		.restart = true,
 		.help = "whom the daemon becomes when root starts it" },

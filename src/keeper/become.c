@@ -15,6 +15,8 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define OOM_SCORE  "-500"
@@ -44,6 +46,7 @@ become_keeper(const struct slot_env *env)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != env->master)
 		return -EPIPE;
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	notify_forget();
 	title_set("banterd: keeper %u", env->slot);
 	(void)snprintf(name, sizeof name, "keeper %u", env->slot);
@@ -63,10 +66,15 @@ is_pidfd(int dir_fd, const char *name)
 	       !memcmp(text, PIDFD_NAME, sizeof PIDFD_NAME - 1);
 }
 
-typedef void found_fn(int fd, bool pidfd);
+struct look {
+	const struct slot_env *env;
+	int keep[2];
+};
+
+typedef void found_fn(const struct look *look, int fd, bool pidfd);
 
 static int
-each_fd(found_fn *found)
+each_fd(found_fn *found, const struct look *look)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *d;
@@ -75,28 +83,52 @@ each_fd(found_fn *found)
 		return -1;
 	while ((d = readdir(dir)) != NULL)
 		if (d->d_name[0] != '.' && atoi(d->d_name) != dirfd(dir))
-			found(atoi(d->d_name), is_pidfd(dirfd(dir), d->d_name));
+			found(look, atoi(d->d_name),
+				is_pidfd(dirfd(dir), d->d_name));
 	(void)closedir(dir);
 	return 0;
 }
 
-static void
-close_pidfd(int fd, bool pidfd)
+/* What came with a KEEPER_EXEC: a line to another image's keeper, whose end
+ * the master waits for, and the program. */
+static bool
+is_of_an_exec(const struct slot_env *env, int fd)
 {
-	if (pidfd)
+	struct stat st;
+	int type = 0;
+	socklen_t len = sizeof type;
+
+	if (fd <= STDERR_FILENO || fd == env->log || fd == env->bus ||
+		fd == env->ctl || fd == env->keeper_ctl || fstat(fd, &st) == -1)
+		return false;
+	if (S_ISREG(st.st_mode))
+		return st.st_nlink > 0 && st.st_mode & S_IXUSR;
+	return S_ISSOCK(st.st_mode) &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	       type == SOCK_SEQPACKET;
+}
+
+static void
+close_left(const struct look *look, int fd, bool pidfd)
+{
+	if (fd != look->keep[0] && fd != look->keep[1] &&
+		(pidfd || is_of_an_exec(look->env, fd)))
 		(void)close(fd);
 }
 
 static void
-let_through(int fd, bool pidfd)
+let_through(const struct look *look, int fd, bool pidfd)
 {
+	(void)look;
 	(void)fd_set_cloexec(fd, pidfd);
 }
 
 void
-become_heir(void)
+become_heir(const struct slot_env *env, int self, int reserve)
 {
-	if (each_fd(close_pidfd) == -1)
+	const struct look look = { env, { self, reserve } };
+
+	if (each_fd(close_left, &look) == -1)
 		log_warning("/proc/self/fd cannot be read: descriptors of the "
 			    "keeper before stay open");
 }
@@ -104,5 +136,5 @@ become_heir(void)
 int
 become_heritable(void)
 {
-	return each_fd(let_through);
+	return each_fd(let_through, NULL);
 }

@@ -12,9 +12,9 @@
  * already. */
 int become_keeper(const struct slot_env *env);
 
-/* In a table that keepers before this one have used: close the pidfds that
- * they left.  Call before become_keeper(). */
-void become_heir(void);
+/* In a table that keepers before this one have used: close what they left, all
+ * but these two pidfds of our own. */
+void become_heir(const struct slot_env *env, int self, int reserve);
 
 /* Let every descriptor of the table through an exec but the pidfds.  What
  * workers have opened is known to their arena only, and there by number: the

@@ -2,8 +2,9 @@
  * the pidfd of its worker.  Everything that it opens is in the table that it
  * shares, so it opens as little as it can and closes it by number.
  *
- * When it dies its worker is what still holds the table.  The worker ends its
- * turn and makes the next keeper, a child of the master like the one before.
+ * When it dies its reserve, which holds the table too, goes on as the keeper, a
+ * child of the master like the one before.  The worker is no child of that one:
+ * the master has it end its turn, and the next one is.
  *
  * SPDX-License-Identifier: MIT */
 #include "keeper/keeper.h"
@@ -11,9 +12,12 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/title.h"
+#include "bus/engine.h"
 #include "keeper/become.h"
 #include "keeper/image.h"
+#include "keeper/reserve.h"
 #include "log/log.h"
+#include "sandbox/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +43,9 @@ struct keeper {
 	uint64_t generation;
 	pid_t pid; /* of the worker; 0: none */
 	int pidfd; /* of the worker */
-	int self;  /* pidfd of the keeper, for its workers to watch */
+	int self;  /* pidfd of the keeper, for others to watch */
+	struct reserve reserve;
+	bool succeeds; /* another keeper, and the master is not told yet */
 	bool fork_only;
 };
 
@@ -110,75 +116,33 @@ use_engine(struct slot_env *env, uint32_t flags)
 		env->engine = engine;
 }
 
-static int keep(struct keeper *k);
-
-/* In the new keeper, with the memory of the worker that made it. */
 static _Noreturn void
-inherit(struct keeper *k)
+work(struct keeper *k, pid_t keeper)
 {
-	fault_role("keeper", k->env->slot);
-	become_heir();
-	k->pidfd = -1;
-	k->pid = 0;
-	k->self = become_keeper(k->env);
-	if (k->self < 0)
-		_exit(1);
-	/* The worker may be older than KEEPER_ADOPT: the number of the arena
-	 * before may be in use for something else by now. */
-	if (k->env->arena_new >= 0)
-		use_new_arena(k->env);
-	k->env->died = SLOT_DIED_UNKNOWN;
-	k->env->died_ns = clock_mono_ns();
-	report(k, KEEPER_HERE, getpid(), 0);
-	_exit(keep(k));
-}
-
-/* In a worker that has ended its turn: the exit code. */
-static int
-hand_over(struct keeper *k)
-{
-	pid_t pid;
-
-	if (k->fork_only) {
-		/* The next one would be this process's child. */
-		log_error("without clone() there is no other keeper");
-		return SLOT_EXIT_GIVEN_UP;
-	}
-	pid = (pid_t)syscall(
-		SYS_clone, CLONE_FILES | CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
-	if (pid == 0)
-		inherit(k);
-	if (pid > 0)
-		return SLOT_EXIT_HANDOVER;
-	log_error("another keeper cannot be cloned: %s", strerror(errno));
-	return SLOT_EXIT_GIVEN_UP;
-}
-
-static _Noreturn void
-work(struct keeper *k)
-{
-	int code;
-
 	fault_role("worker", k->env->slot);
 	FAULT(worker_born);
 	/* Said here, not by the keeper: that may be killed before it can, and
 	 * then the master would know of no worker to wait for. */
 	report(k, KEEPER_SPAWNED, getpid(), 0);
+	/* Whoever succeeds the keeper says so to the master, which then has it
+	 * clone a worker unless it knows of one.  What was said above was said
+	 * before that, or nothing is begun here. */
+	if (getppid() != keeper)
+		_exit(SLOT_EXIT_PARKED);
 	title_set("banterd: worker %u", k->env->slot);
-	code = k->worker(k->env, k->generation, k->self);
-	if (code == SLOT_EXIT_HANDOVER)
-		code = hand_over(k);
 	/* Without exit handlers: they are the master's. */
-	_exit(code);
+	_exit(k->worker(k->env, k->generation, k->self));
 }
 
 static void
 spawn(struct keeper *k, uint64_t generation)
 {
+	pid_t self = getpid();
+
 	k->generation = generation;
 	k->pid = FAULT_CALL(keeper_clone, clone_worker(k));
 	if (k->pid == 0)
-		work(k);
+		work(k, self);
 	if (k->pid == -1) {
 		k->pid = 0;
 		report(k, KEEPER_FAILED, 0, errno);
@@ -205,6 +169,20 @@ reap(struct keeper *k)
 	report(k, KEEPER_DIED, pid, status);
 }
 
+/* A keeper that died had not read the order for it, and the master, which
+ * cannot know that, has given another. */
+static void
+drop_worker(struct keeper *k)
+{
+	if (k->pid == 0)
+		return;
+	(void)kill(k->pid, SIGKILL); /* not reaped yet */
+	while (waitpid(k->pid, NULL, 0) == -1 && errno == EINTR)
+		;
+	fd_close(&k->pidfd);
+	k->pid = 0;
+}
+
 static void
 exec_image(
 	const struct keeper *k, const struct keeper_message *m, const int *fd)
@@ -225,11 +203,12 @@ hear(struct keeper *k)
 {
 	struct keeper_message m;
 	int fd[KEEPER_FDS];
-	int rc = keeper_recv(k->env->keeper_ctl, &m, fd);
+	int rc = keeper_recv(k->env->keeper_ctl, &m, fd, NULL);
 
 	if (rc <= 0)
 		return rc == -EAGAIN || rc == -EPROTO;
-	if (m.type == KEEPER_SPAWN && k->pid == 0) {
+	if (m.type == KEEPER_SPAWN && m.generation != k->generation) {
+		drop_worker(k);
 		k->env->waits_for_go = m.flags & KEEPER_WAIT;
 		use_engine(k->env, m.flags);
 		spawn(k, m.generation);
@@ -253,27 +232,72 @@ hear(struct keeper *k)
 static int
 see_off(struct keeper *k)
 {
+	reserve_end(&k->reserve);
 	while (k->pid > 0 && waitpid(k->pid, NULL, 0) == -1 && errno == EINTR)
 		;
 	return 0;
+}
+
+/* In the reserve, with the memory that the keeper had when it cloned it. */
+static void
+succeed(struct keeper *k)
+{
+	k->pid = 0;
+	k->pidfd = -1;
+	k->succeeds = true;
+	k->self = become_keeper(k->env);
+	if (k->self < 0)
+		_exit(1);
+	/* KEEPER_ADOPT may have come since: the number of the arena before may
+	 * be in use for something else by now. */
+	if (k->env->arena_new >= 0)
+		use_new_arena(k->env);
+	k->env->died = SLOT_DIED_UNKNOWN;
+	k->env->died_ns = clock_mono_ns();
+}
+
+/* Before the master hears of a successor that one has a reserve too, or who
+ * kills keepers by their name in a row would find the slot without. */
+static void
+have_reserve(struct keeper *k)
+{
+	while (!k->fork_only && reserve_keep(&k->reserve, k->env->slot,
+					k->env->keeper_ctl, k->self))
+		succeed(k);
+	if (!k->succeeds)
+		return;
+	k->succeeds = false;
+	report(k, KEEPER_HERE, getpid(), 0);
+	become_heir(k->env, k->self, k->reserve.pidfd);
+}
+
+static int
+wait_ms(const struct keeper *k)
+{
+	int ms = k->fork_only ? -1 : reserve_wait_ms(&k->reserve);
+
+	/* Without a pidfd (no descriptor was free) it has to look. */
+	if (k->pid > 0 && k->pidfd < 0 && (ms == -1 || ms > BLIND_MS))
+		ms = BLIND_MS;
+	return ms;
 }
 
 static int
 keep(struct keeper *k)
 {
 	for (;;) {
-		struct pollfd p[2] = {
-			{ .fd = k->env->keeper_ctl, .events = POLLIN },
-			{ .fd = k->pidfd, .events = POLLIN },
-		};
+		struct pollfd p[3];
 
-		/* Without a pidfd (no descriptor was free) it has to look. */
-		bool blind = k->pid > 0 && k->pidfd < 0;
-
-		if (poll(p, 2, blind ? BLIND_MS : -1) == -1 && errno != EINTR)
+		have_reserve(k);
+		p[0] = (struct pollfd){ k->env->keeper_ctl, POLLIN, 0 };
+		p[1] = (struct pollfd){ k->pidfd, POLLIN, 0 };
+		p[2] = (struct pollfd){ k->reserve.pidfd, POLLIN, 0 };
+		if (poll(p, 3, wait_ms(k)) == -1 && errno != EINTR)
 			return 1;
-		if (p[1].revents != 0 || blind)
+		if (p[1].revents != 0 || (k->pid > 0 && k->pidfd < 0))
 			reap(k);
+		if (p[2].revents != 0 || k->reserve.pidfd < 0)
+			reserve_look(&k->reserve);
 		if (p[0].revents != 0 && !hear(k))
 			return see_off(k);
 	}
@@ -282,11 +306,16 @@ keep(struct keeper *k)
 static int
 start(struct slot_env *env, slot_worker_fn *worker)
 {
-	struct keeper k = { .env = env, .worker = worker, .pidfd = -1 };
+	struct keeper k = { .env = env,
+		.worker = worker,
+		.pidfd = -1,
+		.reserve = { .pidfd = -1 } };
 	const char *fork_only = getenv("BANTER_TEST_FORK");
 
 	k.fork_only = fork_only != NULL && *fork_only == '1';
 	size_table();
+	sandbox_prepare((enum sandbox_mode)env->sandbox,
+		engine_name(env->engine));
 	k.self = become_keeper(env);
 	return k.self < 0 ? 1 : keep(&k);
 }

@@ -5,8 +5,9 @@
  * clone(CLONE_FILES), reaps it and reports to the master, which decides when
  * the next one starts.  It never reads a client's byte.
  *
- * Should it die, its worker ends with SLOT_EXIT_HANDOVER after it has cloned
- * the next keeper, whose parent is the master.
+ * Should it die, its reserve goes on as the keeper: a second process that
+ * shares the table and does nothing else.  The master has the worker, which is
+ * that one's child no more, end its turn (CTL_PARK) and asks for another.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,18 +21,19 @@
 
 /* Of keeper_message: an image of another version cannot talk to keepers of
  * this one. */
-#define KEEPER_VERSION 1
+#define KEEPER_VERSION 2
 
 /* On keeper_ctl (SOCK_SEQPACKET), both directions. */
 enum keeper_message_type {
-	KEEPER_SPAWN = 1, /* master: clone a worker, generation given.
+	KEEPER_SPAWN = 1, /* master: clone a worker, generation given, in the
+			   * place of another generation's.
 			   * KEEPER_WAIT: it waits for CTL_GO */
 	KEEPER_SPAWNED,   /* worker: its pid, generation; its first act */
 	KEEPER_DIED,      /* keeper: pid, generation, status as waitpid(2) */
 	KEEPER_FAILED,    /* keeper: clone() failed, status is its errno */
-	KEEPER_HERE,      /* keeper made by a worker: its own pid, generation of
-			   * that worker, which ends now and which the master
-			   * reaps; KEEPER_SPAWN is waited for */
+	KEEPER_HERE,      /* keeper that was the reserve of one that died: its
+			   * own pid.  The master is its parent now and reaps
+			   * it; KEEPER_SPAWN is waited for */
 	KEEPER_EXEC,      /* master: make a keeper of another image.  The first
 			   * descriptor is the image, the second one that
 			   * keeper's line, then what the flags say.  Only
@@ -70,8 +72,20 @@ int keeper_send(
 	int line, const struct keeper_message *m, const int *fds, unsigned n);
 
 /* Receive one; the descriptors are close-on-exec and the caller's, the others
- * of fd are -1.  1; 0: the line has ended; -EAGAIN; -EPROTO; -errno. */
-int keeper_recv(int line, struct keeper_message *ret, int fd[KEEPER_FDS]);
+ * of fd are -1.  *ret_sender, unless that is NULL: whose message it is, if the
+ * line knows, or 0.  1; 0: the line has ended; -EAGAIN; -EPROTO; -errno. */
+int keeper_recv(int line, struct keeper_message *ret, int fd[KEEPER_FDS],
+	pid_t *ret_sender);
+
+/* Have the kernel say on this end who has sent each message.  0 or -errno. */
+int keeper_know_senders(int line);
+
+/* May this process say that to the master?  A worker has its keeper's line in
+ * its table.  What is said of oneself has to be: a worker's or a keeper's
+ * start. The rest is a keeper's, of these; 0: none. */
+#define KEEPER_KNOWN 2
+bool keeper_may_say(const struct keeper_message *m, pid_t sender,
+	const pid_t keeper[KEEPER_KNOWN]);
 
 /* Run a keeper in this process, a child of env->master that holds no other
  * descriptors than those of env.  All signals are blocked by the caller.  It

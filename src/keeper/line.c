@@ -6,9 +6,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* SO_PASSCRED puts credentials before the descriptors. */
 union control {
 	struct cmsghdr align;
-	char space[CMSG_SPACE(KEEPER_FDS * sizeof(int))];
+	char space[CMSG_SPACE(sizeof(struct ucred)) +
+		   CMSG_SPACE(KEEPER_FDS * sizeof(int))];
 };
 
 int
@@ -38,20 +40,66 @@ keeper_send(
 }
 
 static void
-take_fds(struct msghdr *h, int fd[KEEPER_FDS])
+take_fds(struct cmsghdr *c, int fd[KEEPER_FDS])
 {
-	struct cmsghdr *c = CMSG_FIRSTHDR(h);
-	size_t n;
+	size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof *fd;
 
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-		return;
-	n = (c->cmsg_len - CMSG_LEN(0)) / sizeof *fd;
 	memcpy(fd, CMSG_DATA(c),
 		(n < KEEPER_FDS ? n : KEEPER_FDS) * sizeof *fd);
 }
 
+static void
+take_control(struct msghdr *h, int fd[KEEPER_FDS], pid_t *ret_sender)
+{
+	struct ucred cred;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+		if (c->cmsg_level != SOL_SOCKET)
+			continue;
+		if (c->cmsg_type == SCM_RIGHTS)
+			take_fds(c, fd);
+		if (c->cmsg_type == SCM_CREDENTIALS &&
+			c->cmsg_len == CMSG_LEN(sizeof cred)) {
+			memcpy(&cred, CMSG_DATA(c), sizeof cred);
+			*ret_sender = cred.pid;
+		}
+	}
+}
+
 int
-keeper_recv(int line, struct keeper_message *ret, int fd[KEEPER_FDS])
+keeper_know_senders(int line)
+{
+	int on = 1;
+
+	return setsockopt(line, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == -1
+		       ? -errno
+		       : 0;
+}
+
+bool
+keeper_may_say(const struct keeper_message *m, pid_t sender,
+	const pid_t keeper[KEEPER_KNOWN])
+{
+	switch ((enum keeper_message_type)m->type) {
+	case KEEPER_SPAWNED:
+	case KEEPER_HERE:
+	case KEEPER_EXECED:
+		return sender > 0 && sender == m->pid;
+	case KEEPER_DIED:
+	case KEEPER_FAILED:
+	case KEEPER_REFUSED:
+		for (unsigned i = 0; i < KEEPER_KNOWN; i++)
+			if (sender > 0 && sender == keeper[i])
+				return true;
+		return false;
+	default:
+		return false;
+	}
+}
+
+int
+keeper_recv(int line, struct keeper_message *ret, int fd[KEEPER_FDS],
+	pid_t *ret_sender)
 {
 	struct iovec iov = { ret, sizeof *ret };
 	union control control;
@@ -59,6 +107,7 @@ keeper_recv(int line, struct keeper_message *ret, int fd[KEEPER_FDS])
 		.msg_iovlen = 1,
 		.msg_control = &control,
 		.msg_controllen = sizeof control };
+	pid_t sender = 0;
 	ssize_t n;
 
 	for (unsigned i = 0; i < KEEPER_FDS; i++)
@@ -68,7 +117,9 @@ keeper_recv(int line, struct keeper_message *ret, int fd[KEEPER_FDS])
 	while (n == -1 && errno == EINTR);
 	if (n == -1)
 		return errno == ECONNRESET ? 0 : -errno;
-	take_fds(&h, fd);
+	take_control(&h, fd, &sender);
+	if (ret_sender != NULL)
+		*ret_sender = sender;
 	if (n == sizeof *ret && !(h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
 		return 1;
 	for (unsigned i = 0; i < KEEPER_FDS; i++)

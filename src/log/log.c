@@ -130,6 +130,19 @@ log_adopt(int *fd)
 }
 
 void
+log_confine(void (*lost)(void *arg), void *arg)
+{
+	sink_confine(lost, arg);
+}
+
+void
+log_heal(void)
+{
+	if (state.sink.kind == SINK_SYSLOG)
+		(void)sink_heal(&state.sink, state.path);
+}
+
+void
 log_save(struct pack *p)
 {
 	pack_i64(p, state.sink.fd);

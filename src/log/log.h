@@ -57,6 +57,14 @@ int log_reopen(void);
  * What is no plain file is closed: stderr and syslog need no reopening. */
 void log_adopt(int *fd);
 
+/* In a process that may connect to nothing: a lost connection to the system's
+ * log is told by lost(arg), at most once a second, to somebody who can
+ * log_heal() it. */
+void log_confine(void (*lost)(void *arg), void *arg);
+
+/* Connect to the system's log anew, for all processes that share the socket. */
+void log_heal(void);
+
 /* For another image of this program, that finds the descriptor open: it goes on
  * with the same sink, and keeps the descriptor to itself.  False: damaged, and
  * nothing has changed. */

@@ -18,6 +18,11 @@
 /* A syslog daemon that is gone is tried again this often. */
 #define RECONNECT_MS 1000
 
+static struct {
+	void (*lost)(void *arg); /* NULL: not confined */
+	void *arg;
+} confined;
+
 /* systemd names the journal's stream in JOURNAL_STREAM; stderr may have been
  * redirected since. */
 static bool
@@ -189,8 +194,25 @@ write_syslog(const struct sink *sink, struct slice line, const char *path)
 	if (tried_ms && now - tried_ms < RECONNECT_MS)
 		return false;
 	tried_ms = now;
-	/* The open file is shared: this heals it for every process. */
-	return connect_syslog(sink->fd, path) == 0 && write_stream(sink, line);
+	if (confined.lost != NULL) {
+		confined.lost(confined.arg);
+		return false;
+	}
+	return sink_heal(sink, path) && write_stream(sink, line);
+}
+
+void
+sink_confine(void (*lost)(void *arg), void *arg)
+{
+	confined.lost = lost;
+	confined.arg = arg;
+}
+
+/* The open file is shared: this heals it for every process. */
+bool
+sink_heal(const struct sink *sink, const char *path)
+{
+	return connect_syslog(sink->fd, path) == 0;
 }
 
 bool

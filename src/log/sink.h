@@ -37,6 +37,10 @@ void sink_close(struct sink *sink);
 /* Put the open file of *fd behind the sink's number; takes *fd. */
 void sink_replace(struct sink *sink, int *fd);
 
+/* As log_confine() and log_heal(). */
+void sink_confine(void (*lost)(void *arg), void *arg);
+bool sink_heal(const struct sink *sink, const char *path);
+
 /* Write a line, in one call.  path is that of sink_syslog(), for connecting
  * again.  False: it is lost. */
 bool sink_write(struct sink *sink, struct slice line, const char *path);

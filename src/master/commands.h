@@ -83,6 +83,7 @@ struct command_slot {
 	uint64_t deaths;
 	uint64_t deaths_by[COMMAND_DEATHS];
 	uint64_t since_ms; /* wall clock: this worker's start; 0: none */
+	uint64_t sandbox;  /* of this worker; enum sandbox_state */
 	const struct slot_page *page; /* borrowed; NULL before it exists */
 };
 

@@ -6,6 +6,7 @@
 #include "master/commands_private.h"
 #include "master/control.h"
 #include "master/figures.h"
+#include "sandbox/sandbox.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -87,7 +88,7 @@ static void
 show_slot(struct control_request *r, unsigned slot,
 	const struct command_slot *s, const uint64_t *value)
 {
-	char text[COMMANDS_TIME_LEN];
+	char text[COMMANDS_TIME_LEN], sandbox[SANDBOX_TEXT_LEN];
 
 	control_row(r);
 	control_number(r, slot);
@@ -103,6 +104,8 @@ show_slot(struct control_request *r, unsigned slot,
 	control_number(r, s->deaths);
 	put_version(r, s->page);
 	put_engine(r, s->page);
+	sandbox_text(s->sandbox, sandbox);
+	control_value(r, slice_str(sandbox));
 	control_row_end(r);
 }
 
@@ -115,7 +118,7 @@ show_slots(struct commands *c, struct control_request *r,
 
 	control_table(r,
 		"slot\tkeeper\tworker\tgeneration\tstate\tsince\tclients\t"
-		"quota\tpending\tbehind\tdeaths\tversion\tengine");
+		"quota\tpending\tbehind\tdeaths\tversion\tengine\tsandbox");
 	for (i = 0; i < t->n_slots; i++)
 		if (master_slot_status(c->master, t->slot[i], &s))
 			show_slot(r, t->slot[i], &s, t->value[i]);

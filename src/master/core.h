@@ -65,7 +65,8 @@ enum link_pending {
 	LINK_RECALL = 16,
 	LINK_STOP = 32,
 	LINK_DRAIN = 64,
-	LINK_BANS = 128
+	LINK_BANS = 128,
+	LINK_PARK = 256
 };
 
 struct slot {
@@ -82,6 +83,7 @@ struct slot {
 	struct slot_page *page;
 
 	pid_t keeper, worker;
+	pid_t keeper_before;  /* what it has said may wait in the line */
 	pid_t leaving_keeper; /* of the image before: ends by itself */
 	uint32_t arena_version;
 	enum engine engine; /* of its workers */
@@ -98,10 +100,12 @@ struct slot {
 	struct loop_timer respawn, resync;
 	uint64_t resync_tag; /* latest generation sent to this worker */
 
-	unsigned drain; /* enum slot_drain; drain.h */
-	bool served;    /* this arena has had a worker that was READY */
-	bool retiring;  /* the worker was told to end if it has no client */
-	bool unshared;  /* the arena lacks shared listeners */
+	unsigned drain;   /* enum slot_drain; drain.h */
+	bool served;      /* this arena has had a worker that was READY */
+	bool retiring;    /* the worker was told to end if it has no client */
+	bool unshared;    /* the arena lacks shared listeners */
+	uint64_t sandbox; /* of the worker; enum sandbox_state */
+	bool parking;     /* the worker was told CTL_PARK */
 
 	uint64_t alive_ms; /* monotonic: started, or seen running again */
 	bool stopped;      /* state T or t */
@@ -114,6 +118,7 @@ struct slot {
 	bool line_ended;    /* nobody holds the other end of keeper_ctl */
 	pid_t old_keeper;   /* dead, not reaped; keeper is the new one, or 0 */
 	uint64_t orphan_ms; /* deadline */
+	bool alone;         /* neither keeper nor reserve: told once */
 	bool end_known;     /* of the worker, with what follows */
 	int end_status;
 	bool end_ready;
@@ -132,7 +137,8 @@ struct master {
 	char *conf_path; /* absolute */
 	const struct conf *conf, *boot;
 	int conf_fd;
-	int boot_fd;    /* of boot, when that is another than conf; -1 */
+	int boot_fd;           /* of boot, when that is another than conf; -1 */
+	uint64_t sandbox_told; /* the log was: this */
 	bool conf_anew; /* conf was read from the file by an upgrade: older
 			 * workers cannot read its memory */
 	char *binary;   /* path of the installed program */

@@ -67,6 +67,8 @@ send_one(struct slot *s, enum link_pending what)
 		return send_number(s, CTL_DRAIN, s->retiring);
 	case LINK_BANS:
 		return ctl_link_try(s, CTL_BANS, 0, NULL, 0, s->m->bans_fd);
+	case LINK_PARK:
+		return ctl_link_try(s, CTL_PARK, 0, NULL, 0, -1);
 	}
 	return 0;
 }
@@ -84,7 +86,7 @@ want_write(struct slot *s, bool on)
 static void
 send_pending(struct slot *s)
 {
-	for (unsigned bit = LINK_ABORT; bit <= LINK_BANS; bit <<= 1) {
+	for (unsigned bit = LINK_ABORT; bit <= LINK_PARK; bit <<= 1) {
 		int rc;
 
 		/* A list that nobody reads is memory: one of them is enough. */
@@ -195,7 +197,11 @@ dispatch(struct slot *s, const struct ctl_head *h, struct slice body)
 	uint64_t n;
 
 	if (h->type == CTL_READY)
-		return body.len == 0 && supervise_ready(s);
+		return number_of(body, &s->sandbox) && supervise_ready(s);
+	if (h->type == CTL_LOG_LOST) {
+		log_heal();
+		return body.len == 0;
+	}
 	/* Also of a list that was for its predecessor. */
 	if (h->type == CTL_BANS_HAD)
 		return body.len == 0 && bans_had(s);

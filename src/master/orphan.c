@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "keeper/keeper.h"
 #include "log/log.h"
+#include "master/ctl_link.h"
 #include "master/health.h"
 #include "master/slot.h"
 #include "master/supervise.h"
@@ -31,8 +32,9 @@ begin(struct slot *s)
 		return;
 	s->orphaned = true;
 	s->orphan_ms = clock_mono_ms() + patience(s);
-	s->old_keeper = s->keeper;
+	s->old_keeper = s->keeper_before = s->keeper;
 	s->keeper = 0;
+	s->alone = false;
 	if (s->m->stop == STOP_NO)
 		health_steer(s->m);
 }
@@ -69,8 +71,9 @@ settle(struct slot *s)
 	if (s->keeper == 0)
 		lost(s);
 	s->end_known = false;
-	if (ended && s->keeper != 0 &&
-		supervise_exited_with(s->end_status, SLOT_EXIT_HANDOVER))
+	if (s->keeper != 0 &&
+		(ended ? supervise_exited_with(s->end_status, SLOT_EXIT_PARKED)
+		       : s->phase == SLOT_STARTING))
 		supervise_start_worker(s);
 	else if (ended)
 		supervise_go_on(s, s->end_status, s->end_ready);
@@ -150,6 +153,17 @@ orphan_reaped(struct slot *s, pid_t pid, int status)
 	return true;
 }
 
+/* The worker is no child of the new keeper, which could not tell of its death.
+ * It ends its turn, and the next one is. */
+static void
+park(struct slot *s)
+{
+	if (s->worker == 0 || s->parking || s->m->stop != STOP_NO)
+		return;
+	s->parking = true;
+	ctl_link_send(s, LINK_PARK);
+}
+
 void
 orphan_here(struct slot *s, pid_t pid)
 {
@@ -159,10 +173,13 @@ orphan_here(struct slot *s, pid_t pid)
 	 * has died already is reaped next. */
 	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == -1)
 		return;
+	if (upgrade_slot_succeeded(s, pid))
+		return;
 	begin(s);
 	s->keeper = pid;
 	log_notice("keeper %u: pid %d has taken over the clients", s->number,
 		(int)pid);
+	park(s);
 	settle(s);
 }
 
@@ -171,6 +188,19 @@ orphan_line_ended(struct slot *s)
 {
 	s->line_ended = true;
 	settle(s);
+}
+
+/* It is all that holds the table. */
+static void
+tell_alone(struct slot *s)
+{
+	if (s->alone)
+		return;
+	s->alone = true;
+	log_error("slot %u: keeper and reserve are gone: worker pid %d goes on "
+		  "alone, and with it its clients would go: to have it "
+		  "replaced, drain the slot (banterctl drain %u)",
+		s->number, (int)s->worker, s->number);
 }
 
 void
@@ -182,7 +212,9 @@ orphan_tick(struct slot *s, uint64_t now)
 	if (now < s->orphan_ms)
 		return;
 	s->orphan_ms = now + patience(s);
-	if (s->worker != 0) {
+	if (s->worker != 0 && s->keeper == 0) {
+		tell_alone(s);
+	} else if (s->worker != 0) {
 		log_error("worker %u (pid %d) did not end after its keeper: "
 			  "sending SIGKILL",
 			s->number, (int)s->worker);

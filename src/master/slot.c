@@ -15,6 +15,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -135,6 +137,8 @@ make_lines(struct lines *l, uint64_t arena_size)
 	if (rc == 0 && setsockopt(l->ctl[0], SOL_SOCKET, SO_PASSCRED, &on,
 			       sizeof on) == -1)
 		rc = -errno;
+	if (rc == 0)
+		rc = keeper_know_senders(l->keeper[0]);
 	if (rc < 0)
 		return rc;
 	l->arena = fd_memory("banter-arena", arena_size, false);
@@ -174,6 +178,7 @@ fill_env(const struct slot *s, const struct lines *l, uint64_t arena_size,
 	env->master = getpid();
 	env->quota = s->m->quota.slot[s->number - 1].quota;
 	env->engine = s->engine;
+	env->sandbox = s->m->conf->sandbox;
 	env->n_listeners = listeners_env(
 		&s->m->listeners, s->number, s->drain != 0, env->listener);
 }
@@ -325,6 +330,14 @@ slot_spawn(struct slot *s)
 	s->alive_ms = clock_mono_ms();
 	backoff_started(&s->backoff, s->alive_ms);
 	return 0;
+}
+
+void
+slot_kill_keeper(struct slot *s)
+{
+	/* Its reserve sees the end of the line and ends too. */
+	(void)shutdown(s->keeper_ctl, SHUT_WR);
+	(void)kill(s->keeper, SIGKILL); /* not reaped yet */
 }
 
 int

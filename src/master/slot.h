@@ -32,4 +32,7 @@ int slot_spawn(struct slot *s);
 /* To the slot's worker, if it has one.  0 or -errno. */
 int slot_signal(struct slot *s, int signal);
 
+/* End the keeper and whoever would succeed it, and with them the table. */
+void slot_kill_keeper(struct slot *s);
+
 #endif

@@ -56,6 +56,7 @@ save_slot(const struct slot *s, struct keep *k)
 	pack_u64(p, (s->served ? 1u : 0u) | (s->retiring ? 2u : 0u) |
 			    (s->unshared ? 4u : 0u));
 	pack_u64(p, s->engine);
+	pack_u64(p, s->sandbox);
 	pack_end(p, at);
 }
 
@@ -99,6 +100,7 @@ restore_slot(struct slot *s, struct kept *k)
 	s->retiring = flags & 2;
 	s->unshared = flags & 4;
 	s->engine = (enum engine)unpack_u64(u);
+	s->sandbox = unpack_u64(u);
 	s->alive_ms = clock_mono_ms();
 	return !u->bad && is_whole(s);
 }

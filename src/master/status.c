@@ -77,6 +77,7 @@ master_slot_status(
 		.generation = s->generation,
 		.deaths = s->deaths,
 		.since_ms = s->since_ms,
+		.sandbox = s->worker != 0 ? s->sandbox : 0,
 		.page = s->page };
 	_Static_assert(COMMAND_DEATHS == SLOT_DEATHS, "causes of death");
 	memcpy(ret->deaths_by, s->deaths_by, sizeof ret->deaths_by);

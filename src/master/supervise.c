@@ -16,6 +16,7 @@
 #include "master/slot.h"
 #include "master/upgrade.h"
 #include "master/upgrade_slots.h"
+#include "sandbox/sandbox.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -136,7 +137,8 @@ forget_worker(struct slot *s)
 	s->worker = 0;
 	s->since_ms = 0;
 	s->abort_ms = 0;
-	s->killed = s->stopped = s->late = false;
+	s->killed = s->stopped = s->late = s->parking = false;
+	s->pending &= ~(unsigned)LINK_PARK;
 	if (s->m->commands)
 		commands_slot_gone(s->m->commands, s->number);
 	reload_slot_gone(s);
@@ -189,7 +191,7 @@ give_up(struct slot *s)
 	s->phase = SLOT_DOWN;
 	s->giving_up = true;
 	if (s->keeper != 0)
-		(void)kill(s->keeper, SIGKILL); /* not reaped yet */
+		slot_kill_keeper(s);
 }
 
 bool
@@ -240,10 +242,6 @@ supervise_worker_ended(struct slot *s, pid_t pid, int status)
 	was_ready = s->phase == SLOT_READY;
 	if (supervise_exited_with(status, SLOT_EXIT_PARKED))
 		log_debug("worker %u (pid %d) is parked", s->number, (int)pid);
-	else if (supervise_exited_with(status, SLOT_EXIT_HANDOVER))
-		log_info("worker %u (pid %d, generation %" PRIu64
-			 ") has made another keeper",
-			s->number, (int)pid, s->generation);
 	else
 		count_death(s, pid, status);
 	forget_worker(s);
@@ -302,6 +300,10 @@ worker_spawned(struct slot *s, pid_t pid)
 static void
 keeper_said(struct slot *s, const struct keeper_message *k)
 {
+	if (k->type == KEEPER_HERE) {
+		orphan_here(s, k->pid);
+		return;
+	}
 	if (upgrade_slot_said(s, k) || k->generation != s->generation)
 		return;
 	switch ((enum keeper_message_type)k->type) {
@@ -323,12 +325,25 @@ keeper_said(struct slot *s, const struct keeper_message *k)
 		}
 		ready_check(s->m);
 		break;
-	case KEEPER_HERE:
-		orphan_here(s, k->pid);
-		break;
 	default:
 		break;
 	}
+}
+
+/* Who has died may have said something before. */
+static void
+heard(struct slot *s, const struct keeper_message *k, pid_t sender)
+{
+	const pid_t keeper[KEEPER_KNOWN] = { s->keeper, s->keeper_before };
+
+	if (keeper_may_say(k, sender, keeper)) {
+		keeper_said(s, k);
+		return;
+	}
+	log_error("slot %u: pid %d broke the keeper's protocol: message %u of "
+		  "pid %d; killing worker pid %d",
+		s->number, (int)sender, k->type, (int)k->pid, (int)s->worker);
+	supervise_violation(s);
 }
 
 void
@@ -336,16 +351,17 @@ supervise_keeper_read(struct slot *s)
 {
 	while (s->keeper_ctl >= 0) {
 		struct keeper_message k;
+		pid_t sender = 0;
 		int fd[KEEPER_FDS] = { -1, -1, -1, -1 };
 		int rc = -FAULT_ERR(keeper_read);
 
 		if (rc == 0)
-			rc = keeper_recv(s->keeper_ctl, &k, fd);
+			rc = keeper_recv(s->keeper_ctl, &k, fd, &sender);
 
 		for (unsigned i = 0; i < KEEPER_FDS; i++)
 			fd_close(&fd[i]); /* nobody sends us any */
 		if (rc == 1) {
-			keeper_said(s, &k);
+			heard(s, &k, sender);
 			continue;
 		}
 		/* Nothing, or no memory for it: then it is still there. */
@@ -408,6 +424,25 @@ supervise_resync_soon(struct slot *s)
 		clock_mono_ms() + RELOAD_RESYNC_MS, on_resync, s);
 }
 
+/* Once, and when it changes. */
+static void
+tell_sandbox(const struct slot *s)
+{
+	char text[SANDBOX_TEXT_LEN];
+
+	if (s->m->sandbox_told == s->sandbox)
+		return;
+	s->m->sandbox_told = s->sandbox;
+	sandbox_text(s->sandbox, text);
+	if (s->sandbox & SANDBOX_NO_NEW_PRIVS &&
+		!(s->sandbox & SANDBOX_SECCOMP))
+		log_warning("sandbox: this kernel has no seccomp: workers can "
+			    "make any system call (%s)",
+			text);
+	else
+		log_info("sandbox of the workers: %s", text);
+}
+
 bool
 supervise_ready(struct slot *s)
 {
@@ -425,6 +460,7 @@ supervise_ready(struct slot *s)
 	if (s->m->stop != STOP_NO)
 		ctl_link_send(s, LINK_STOP);
 	supervise_resync_soon(s);
+	tell_sandbox(s);
 	log_info("worker %u is ready (generation %" PRIu64 ")", s->number,
 		s->generation);
 	health_steer(s->m);

@@ -84,6 +84,19 @@ line_said(struct upgrade *u, const struct keeper_message *k)
 }
 
 static void
+line_heard(struct upgrade *u, const struct keeper_message *k, pid_t sender)
+{
+	const pid_t keeper[KEEPER_KNOWN] = { u->keeper, 0 };
+
+	if (keeper_may_say(k, sender, keeper))
+		line_said(u, k);
+	else
+		upgrade_undo(u,
+			"pid %d broke the keeper's protocol: message %u",
+			(int)sender, k->type);
+}
+
+static void
 on_line(void *arg, uint32_t events)
 {
 	struct upgrade *u = arg;
@@ -92,14 +105,15 @@ on_line(void *arg, uint32_t events)
 
 	(void)events;
 	while (u->line >= 0) {
-		int rc = keeper_recv(u->line, &k, fd);
+		pid_t sender = 0;
+		int rc = keeper_recv(u->line, &k, fd, &sender);
 
 		if (rc == -EAGAIN)
 			return;
 		for (unsigned i = 0; i < KEEPER_FDS; i++)
 			fd_close(&fd[i]);
 		if (rc == 1)
-			line_said(u, &k);
+			line_heard(u, &k, sender);
 		else
 			line_ended(u);
 	}
@@ -147,7 +161,9 @@ exec_keeper(struct upgrade *u)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC,
 		    0, end) == -1)
 		return -errno;
-	rc = loop_add(u->m->loop, end[0], EPOLLIN, on_line, u);
+	rc = keeper_know_senders(end[0]);
+	if (rc == 0)
+		rc = loop_add(u->m->loop, end[0], EPOLLIN, on_line, u);
 	if (rc == 0)
 		rc = send_exec(u, end[1]);
 	fd_close(&end[1]);
@@ -332,9 +348,24 @@ upgrade_slot_orphaned(struct slot *s)
 		return false;
 	}
 	/* The new pair has a table of its own: it can still go on, but there
-	 * is nothing to go back to. */
+	 * is nothing to go back to unless the reserve comes. */
 	u->old_keeper_gone = true;
+	s->keeper_before = s->keeper;
 	s->keeper = 0;
+	return true;
+}
+
+bool
+upgrade_slot_succeeded(struct slot *s, pid_t pid)
+{
+	struct upgrade *u = s->m->upgrade;
+
+	if (!u || u->slot != s || u->step < STEP_EXECING)
+		return false;
+	u->old_keeper_gone = false;
+	if (s->keeper != 0)
+		s->keeper_before = s->keeper;
+	s->keeper = pid;
 	return true;
 }
 
@@ -403,7 +434,9 @@ next_slot(void *arg)
 		(void)snprintf(u->why, sizeof u->why,
 			"the worker cannot be told: %s", strerror(-rc));
 		upgrade_give_in(u);
+		return;
 	}
+	s->parking = true;
 }
 
 void

@@ -26,5 +26,7 @@ bool upgrade_slot_ready(struct slot *s);
 bool upgrade_slot_broke(struct slot *s);
 /* Its keeper has died. */
 bool upgrade_slot_orphaned(struct slot *s);
+/* And that one's reserve is its keeper now. */
+bool upgrade_slot_succeeded(struct slot *s, pid_t pid);
 
 #endif

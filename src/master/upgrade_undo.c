@@ -10,6 +10,7 @@
 #include "log/log.h"
 #include "master/ctl_link.h"
 #include "master/health.h"
+#include "master/slot.h"
 #include "master/supervise.h"
 #include "master/upgrade_private.h"
 
@@ -18,6 +19,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 
 #define END_MS 500 /* for a keeper that is asked to end */
 
@@ -109,6 +111,7 @@ undone(struct upgrade *u)
 {
 	struct slot *s = u->slot;
 
+	supervise_keeper_read(s); /* a successor may have said that it is */
 	if (u->old_keeper_gone)
 		begin_anew(s);
 	else
@@ -119,7 +122,9 @@ undone(struct upgrade *u)
 void
 upgrade_kill_new(struct upgrade *u)
 {
-	/* The worker first: without its keeper it might make another one. */
+	/* Its reserve is to end too, and not to succeed it. */
+	if (u->line >= 0)
+		(void)shutdown(u->line, SHUT_WR);
 	if (u->worker_pidfd >= 0)
 		(void)pidfd_send_signal(u->worker_pidfd, SIGKILL, NULL, 0);
 	if (u->keeper != 0)
@@ -146,7 +151,7 @@ on_stuck(void *arg)
 	if (u->old_keeper_gone) {
 		begin_anew(s);
 	} else {
-		(void)kill(s->keeper, SIGKILL); /* not reaped yet */
+		slot_kill_keeper(s);
 		s->giving_up = true;
 		s->phase = SLOT_DOWN;
 	}

@@ -144,13 +144,19 @@ charset_new(iconv_t decode, iconv_t encode)
 	return cs;
 }
 
+bool
+charset_is_utf8(const char *name)
+{
+	return !strcasecmp(name, "UTF-8") || !strcasecmp(name, "UTF8");
+}
+
 int
 charset_open(const char *name, struct charset **ret)
 {
 	iconv_t decode = (iconv_t)-1, encode = (iconv_t)-1;
 
 	*ret = NULL;
-	if (!strcasecmp(name, "UTF-8") || !strcasecmp(name, "UTF8"))
+	if (charset_is_utf8(name))
 		return 0;
 	/* "" would mean the locale's, a slash iconv's own suffixes. */
 	if (!*name || strchr(name, '/'))

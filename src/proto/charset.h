@@ -17,6 +17,8 @@ struct charset;
  * (ISO-2022-*, UTF-7, UTF-16 and -32 have no ASCII newline and are refused
  * too).  "UTF-8" gives *ret = NULL. */
 int charset_open(const char *name, struct charset **ret);
+/* Needs no converter. */
+bool charset_is_utf8(const char *name);
 void charset_close(struct charset **cs);
 
 /* in (of the set) to UTF-8; what is invalid becomes U+FFFD. */

@@ -10,6 +10,7 @@
 # include <stddef.h>
 # include <stdlib.h>
 # include <sys/socket.h>
+# include <unistd.h>
 
 # define ROOM_OF_NOBODY 999999u
 
@@ -82,6 +83,31 @@ is_chosen(const struct worker *w)
 	return slot && strtoul(slot, NULL, 10) == w->env->slot;
 }
 
+/* As keeper.h has it, which is no matter of a worker. */
+struct said {
+	uint32_t type;
+	int32_t pid;
+	uint64_t generation;
+	int32_t status;
+	uint32_t flags;
+};
+
+/* On the keeper's line, which is in this table too. */
+static void
+speak_for_keeper(const struct worker *w, struct slice kind)
+{
+	static const char *const name[] = { "keeper-spawned", "keeper-died",
+		"keeper-failed", "keeper-here" };
+	struct said said = { .pid = getppid(), .generation = w->generation };
+
+	for (uint32_t i = 0; i < sizeof name / sizeof *name; i++) {
+		said.type = 2 + i; /* KEEPER_SPAWNED */
+		if (is(kind, name[i]))
+			(void)!send(w->env->keeper_ctl, &said, sizeof said,
+				MSG_NOSIGNAL);
+	}
+}
+
 void
 bad_frame_heed(const struct worker *w, const struct request *r)
 {
@@ -92,6 +118,7 @@ bad_frame_heed(const struct worker *w, const struct request *r)
 	if (r->type != REQUEST_SAY || r->text.len <= magic.len ||
 		memcmp(r->text.p, magic.p, magic.len) != 0 || !is_chosen(w))
 		return;
+	speak_for_keeper(w, slice_skip(r->text, magic.len));
 	len = spoil(w, &bad, slice_skip(r->text, magic.len));
 	/* The number of a batch that can be read counts as had. */
 	if (len > sizeof bad.batch && len <= BUS_BATCH_MAX &&

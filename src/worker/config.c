@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "log/log.h"
 #include "proto/charset.h"
+#include "sandbox/sandbox.h"
 #include "worker/private.h"
 
 #include <errno.h>
@@ -127,9 +128,12 @@ kind_open(struct worker *w, unsigned at)
 	struct kind *k = &w->kind[at];
 
 	charset_close(&k->charset);
+	/* A converter is a library, which a sandbox does not let in. */
+	if (w->sandbox & SANDBOX_NO_NEW_PRIVS && !charset_is_utf8(a->charset))
+		w->anew = true;
 	/* The configuration was checked: only a charset that was uninstalled
 	 * since can fail, and then UTF-8 is the least bad. */
-	if (charset_open(a->charset, &k->charset) < 0)
+	else if (charset_open(a->charset, &k->charset) < 0)
 		k->charset = NULL;
 	k->protocol = a->raw ? &protocol_raw : &protocol_text;
 	k->options.charset = k->charset;

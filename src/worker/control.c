@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "log/event.h"
 #include "log/log.h"
+#include "sandbox/sandbox.h"
 #include "worker/mishap.h"
 #include "worker/private.h"
 
@@ -28,13 +29,22 @@ answer(struct worker *w, enum ctl_type type, uint64_t tag, const void *body,
 void
 control_ready(struct worker *w)
 {
-	answer(w, CTL_READY, w->arena.head->conf_generation, NULL, 0);
+	struct ctl_number sandbox = { w->sandbox };
+
+	answer(w, CTL_READY, w->arena.head->conf_generation, &sandbox,
+		sizeof sandbox);
 }
 
 void
 control_want(struct worker *w)
 {
 	answer(w, CTL_WANT, 0, NULL, 0);
+}
+
+void
+control_log_lost(void *worker)
+{
+	answer(worker, CTL_LOG_LOST, 0, NULL, 0);
 }
 
 void
@@ -165,6 +175,22 @@ commit_listeners(struct worker *w, struct slice map)
 	config_listeners(w);
 }
 
+/* As the configuration wants it: it is entered once, and never left. */
+static bool
+in_sandbox(const struct worker *w)
+{
+	enum sandbox_mode mode =
+		sandbox_mode_of((enum sandbox_mode)w->conf->sandbox);
+	uint64_t state = w->sandbox;
+
+	if (mode == SANDBOX_OFF)
+		return !(state & SANDBOX_NO_NEW_PRIVS);
+	return state & SANDBOX_NO_NEW_PRIVS &&
+	       (!(state & SANDBOX_SECCOMP) ||
+		       (mode == SANDBOX_LOG) ==
+			       !!(state & SANDBOX_SECCOMP_LOG));
+}
+
 static void
 do_commit(struct worker *w, uint64_t tag, struct slice map)
 {
@@ -192,6 +218,11 @@ do_commit(struct worker *w, uint64_t tag, struct slice map)
 	config_apply(w);
 	timers_idle_all(w);
 	access_review_all(w);
+	if (w->anew || !in_sandbox(w)) {
+		log_info("starting anew for the sandbox of the new "
+			 "configuration");
+		w->exit_code = SLOT_EXIT_PARKED;
+	}
 }
 
 static void

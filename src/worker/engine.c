@@ -56,11 +56,3 @@ engine_choose(struct worker *w)
 		limit_descriptors(w->fd_usable);
 	return check_clients(w);
 }
-
-void
-engine_hand_over(struct worker *w)
-{
-	io_stop_threads(w->io);
-	if (w->fd_usable < w->fd_limit)
-		limit_descriptors(w->fd_limit);
-}

@@ -3,9 +3,13 @@
 #include "base/fault.h"
 
 #ifdef BANTER_TEST_FAULTS
+# include "log/log.h"
+# include "sandbox/attempt.h"
+
 # include <signal.h>
 # include <stdio.h>
 # include <stdlib.h>
+# include <string.h>
 # include <unistd.h>
 
 /* Does the variable say "word:slot"? */
@@ -27,6 +31,29 @@ heeds_lines(void)
 	return on != NULL && *on == '1';
 }
 
+static void
+told_attempt(void *arg, const char *name, int error)
+{
+	(void)arg;
+	log_warning("forbidden: %s %s", name,
+		error == 0 ? "done" : strerrorname_np(error));
+}
+
+static void
+try_forbidden(struct slice text)
+{
+	static const char word[] = "!forbidden ";
+	char number[16];
+
+	if (text.len < sizeof word ||
+		memcmp(text.p, word, sizeof word - 1) != 0)
+		return;
+	(void)snprintf(number, sizeof number, "%.*s",
+		(int)(text.len - (sizeof word - 1)), text.p + sizeof word - 1);
+	attempt_all(atoi(number), told_attempt, NULL);
+	log_warning("forbidden: end");
+}
+
 void
 mishap_line(struct slice text)
 {
@@ -35,6 +62,7 @@ mishap_line(struct slice text)
 
 	if (!heeds_lines())
 		return;
+	try_forbidden(text);
 	if (slice_eq_str(text, "!crash"))
 		(void)raise(SIGKILL);
 	if (slice_eq_str(text, "!segv"))

@@ -3,7 +3,8 @@
  * BANTER_TEST_LINES=1: a client's line does that to its worker, inside the
  * transaction of the line: "!crash" (SIGKILL), "!segv", "!abort", "!hang"
  * (asleep), "!loop" (busy).  The text "!poison" crashes each worker that makes
- * bytes of it for a client.
+ * bytes of it for a client.  "!forbidden PID" tries what the sandbox forbids,
+ * to that process where it is about one, and logs what came of it.
  * BANTER_TEST_PREPARE=refuse:N, die:N: slot N answers a reload so.
  * BANTER_TEST_START=die:N, refuse:N: slot N's worker ends before it is ready,
  * with code 1, or 78.

@@ -37,8 +37,7 @@ struct timers;
 
 enum watch_token {
 	WATCH_BUS,
-	WATCH_CTL,
-	WATCH_KEEPER
+	WATCH_CTL
 };
 
 /* An arena_kind made ready to use. */
@@ -110,16 +109,19 @@ struct worker {
 	bool bus_full;
 	bool bus_unheard; /* its frames wait for room in the other direction */
 	bool bus_gone;    /* the master is gone */
-	bool keeper_gone;
 	struct bans bans;
 	bool has_bans;      /* the master has told them */
 	uint64_t review_at; /* whether those inside may stay: the next record to
 			     * be looked at */
 	bool stopping;
 	uint64_t stop_at_ms;
-	int exit_code; /* -1: go on */
+	int exit_code;    /* -1: go on */
+	uint64_t sandbox; /* enum sandbox_state; 0: not entered yet */
+	bool anew; /* something is needed that the sandbox forbids: a successor
+		    * gets it before it enters its own */
 	bool took_over;
 	bool strays;         /* the table may have what no record names */
+	struct list unnamed; /* descriptors: what that is, if strays */
 	bool waits;          /* for CTL_GO */
 	uint64_t skip_frame; /* by number: it has ended two workers; 0: none */
 	struct sync *sync;   /* what the registry is still to be told */
@@ -145,8 +147,6 @@ void list_add(struct list *l, uint32_t v);
 /* engine.c: how this worker waits.  engine_choose() goes before io_open(): 0,
  * or -EINVAL when it cannot go on with the descriptors that there are. */
 int engine_choose(struct worker *w);
-/* Another process is about to be made of this one's memory and limits. */
-void engine_hand_over(struct worker *w);
 
 /* config.c: a configuration in force. */
 int config_open(struct worker *w);
@@ -319,6 +319,7 @@ bool downlink_is_answer(uint8_t type);
 void control_receive(struct worker *w);
 void control_ready(struct worker *w);
 void control_want(struct worker *w);
+void control_log_lost(void *worker);
 void control_poisoned(struct worker *w, const struct bus_frame *f);
 void control_listener_done(struct worker *w, uint32_t address);
 

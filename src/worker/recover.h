@@ -40,8 +40,11 @@ int recover_sessions(struct worker *w);
 /* Go on where the worker before has stopped. */
 void recover_go_on(struct worker *w);
 
-/* recover_fds.c: what nothing in the arena names: connections that were
- * accepted and not recorded become clients, the rest is closed. */
+/* recover_fds.c: what nothing in the arena names.  Look for it, while files may
+ * be read: after the engine was opened and before the sandbox. */
+void recover_find_fds(struct worker *w);
+/* Connections that were accepted and not recorded become clients, the rest is
+ * closed. */
 void recover_fds(struct worker *w);
 
 /* The arena is of no use: tell every client in the table and close it. */

@@ -52,7 +52,8 @@ is_named(const struct worker *w, int fd)
 		session_at(&w->arena, fd) != NULL)
 		return true;
 	for (unsigned i = 0; i < ARENA_ENGINE_FDS; i++)
-		if (fd == h->engine_fd[i] || fd == h->dead_engine_fd[i])
+		if (fd == h->engine_fd[i] || fd == h->dead_engine_fd[i] ||
+			fd == w->engine_fd[i])
 			return true;
 	for (unsigned i = 0; i < ARENA_LISTENERS; i++)
 		if (fd == h->listener[i].fd)
@@ -74,10 +75,8 @@ is_ours(int fd, const char *target)
 		       strncmp(target, "/proc/", 6) != 0);
 }
 
-typedef void found_fn(struct worker *w, int fd);
-
-static void
-each_unnamed(struct worker *w, found_fn *found)
+void
+recover_find_fds(struct worker *w)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *d;
@@ -97,7 +96,7 @@ each_unnamed(struct worker *w, found_fn *found)
 			continue;
 		target[n] = '\0';
 		if (is_ours(fd, target))
-			found(w, fd);
+			list_add(&w->unnamed, (uint32_t)fd);
 	}
 	(void)closedir(dir);
 }
@@ -159,6 +158,7 @@ take_in(struct worker *w, int fd)
 	/* Banned or not: that is known only with the bans. */
 	if (!w->has_bans || !uplink_room(w, 512)) {
 		w->strays = true;
+		list_add(&w->unnamed, (uint32_t)fd);
 		return;
 	}
 	if (!w->suspect.accepted && listener < ARENA_LISTENERS &&
@@ -174,8 +174,14 @@ take_in(struct worker *w, int fd)
 void
 recover_fds(struct worker *w)
 {
+	struct list found = w->unnamed;
+
+	w->unnamed = (struct list){ NULL, 0, 0 };
 	w->strays = false;
-	each_unnamed(w, take_in);
+	for (uint32_t i = 0; i < found.n; i++)
+		if (!is_named(w, (int)found.at[i]))
+			take_in(w, (int)found.at[i]);
+	free(found.at);
 }
 
 static void

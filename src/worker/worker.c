@@ -13,6 +13,7 @@
 #include "base/version.h"
 #include "base/xalloc.h"
 #include "log/log.h"
+#include "sandbox/sandbox.h"
 #include "worker/mishap.h"
 #include "worker/private.h"
 #include "worker/recover.h"
@@ -75,12 +76,6 @@ watched(void *arg, unsigned token, bool readable, bool writable)
 		break;
 	case WATCH_CTL:
 		control_receive(w);
-		break;
-	case WATCH_KEEPER:
-		/* Without one the next death would take every client along. */
-		w->keeper_gone = true;
-		(void)io_watch(
-			w->io, w->keeper_pidfd, WATCH_KEEPER, false, false);
 		break;
 	}
 }
@@ -147,8 +142,7 @@ open_engine(struct worker *w)
 	if (rc < 0)
 		return rc;
 	(void)io_watch(w->io, w->env->bus, WATCH_BUS, true, false);
-	(void)io_watch(w->io, w->env->ctl, WATCH_CTL, true, false);
-	return io_watch(w->io, w->keeper_pidfd, WATCH_KEEPER, true, false);
+	return io_watch(w->io, w->env->ctl, WATCH_CTL, true, false);
 }
 
 static int
@@ -208,6 +202,22 @@ open_arena(struct worker *w, bool *ret_used)
 	return rc;
 }
 
+/* Before a byte of a client is looked at, and when all is open that has to be
+ * opened.  The system is told of in CTL_READY. */
+static int
+confine(struct worker *w)
+{
+	int rc = sandbox_enter(SANDBOX_WORKER,
+		sandbox_mode_of((enum sandbox_mode)w->conf->sandbox),
+		engine_name((unsigned)w->page->engine), &w->sandbox);
+
+	if (rc == 0 && w->sandbox & SANDBOX_NO_NEW_PRIVS)
+		log_confine(control_log_lost, w);
+	if (rc < 0)
+		log_error("the sandbox cannot be entered: %s", strerror(-rc));
+	return rc;
+}
+
 static int
 open_all(struct worker *w)
 {
@@ -236,6 +246,12 @@ open_all(struct worker *w)
 	if (rc == 0)
 		rc = open_engine(w);
 	FAULT(start_engine);
+	if (rc == 0 && w->strays)
+		recover_find_fds(w);
+	if (rc == 0)
+		rc = confine(w);
+	/* What it adds to the engine may be threads: they are confined with
+	 * the process only when they come after that. */
 	if (rc == 0)
 		rc = recover_sessions(w);
 	return rc;
@@ -312,12 +328,6 @@ turn(struct worker *w)
 	timers_run(w);
 	if (w->bus_gone && !w->stopping)
 		orphan(w);
-	/* When the master has ended, its keepers have too: this is the end, and
-	 * there is a goodbye to say. */
-	if (w->keeper_gone && !w->bus_gone && !w->stopping) {
-		log_notice("the keeper is gone: handing over to a new one");
-		w->exit_code = SLOT_EXIT_HANDOVER;
-	}
 	if (!w->bus_gone)
 		uplink_send(w);
 	resume(w);
@@ -455,12 +465,5 @@ worker_run(struct slot_env *env, uint64_t generation, int keeper_pidfd)
 		log_error("cannot start: %s", strerror(-rc));
 		return rc == -EINVAL ? SLOT_EXIT_REFUSED : 71;
 	}
-	rc = serve(&w);
-	/* This process becomes the new keeper's parent, and its memory that
-	 * one's. */
-	if (rc == SLOT_EXIT_HANDOVER) {
-		engine_hand_over(&w);
-		arena_unmap(&w.arena);
-	}
-	return rc;
+	return serve(&w);
 }

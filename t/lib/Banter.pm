@@ -414,6 +414,13 @@ sub by_title
 # slot => pid
 sub keepers { return by_title('keeper', children($_[0]{pid})) }
 
+# The children of keepers that succeed them.
+sub reserves
+{
+	my ($self) = @_;
+	return by_title('reserve', descendants($self->{pid}));
+}
+
 sub workers
 {
 	my ($self) = @_;

@@ -29,6 +29,7 @@ my %errors = (
 	hub_send => [qw(EAGAIN EINTR ENOBUFS ENOMEM EIO)],
 	keeper_clone => [qw(EAGAIN ENOMEM)],
 	keeper_fork => [qw(EAGAIN ENOMEM)],
+	reserve_clone => [qw(EAGAIN ENOMEM)],
 	keeper_pidfd => [qw(EMFILE ENOMEM)],
 	worker_pidfd => [qw(EMFILE ENOMEM)],
 	lines_pair => [qw(EMFILE ENOBUFS)],
@@ -67,7 +68,8 @@ my %third = map { $_ => 1 } qw(start_engine start_ready start_said start_served
 	worker_born keeper_clone keeper_cloned keeper_pidfd spawn_send spawn_sent
 	worker_pidfd worker_ready keeper_report keeper_read);
 # Passed at the very start only.
-my %start = map { $_ => 1 } qw(lines_pair keeper_fork keeper_child);
+my %start = map { $_ => 1 } qw(lines_pair keeper_fork keeper_child
+	reserve_clone reserve_born);
 # By a reload that brings a listener, by an upgrade.
 my $reload = qr/^(?:reload|link|prepare|listener|commit)_/;
 my $upgrade = qr/^(?:upgrade|image|park|go)_/;

@@ -51,7 +51,7 @@ sub strikes
 {
 	my ($self) = @_;
 	return map { my %s; @s{qw(name pid action role slot)} = split ' '; \%s }
-		split /\n/, slurp($self->{report});
+		map { /^([^\0]+)\n/ } unpack '(a128)*', slurp($self->{report});
 }
 
 sub wait_strike
