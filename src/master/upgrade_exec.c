@@ -36,19 +36,20 @@ upgrade_open(const char *path, struct buf *why)
 {
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int rc = fd == -1 ? -errno : 0;
+	int rc;
 
-	if (fd != -1 && fstat(fd, &st) == -1)
+	if (fd == -1 || fstat(fd, &st) == -1) {
 		rc = -errno;
-	if (rc < 0) {
 		buf_printf(why, "%s cannot be opened: %s", path, strerror(-rc));
-	} else if (!S_ISREG(st.st_mode) || !(st.st_mode & 0111)) {
-		buf_printf(why, "%s is not an executable file", path);
-		rc = -EACCES;
-	}
-	if (rc < 0)
 		fd_close(&fd);
-	return rc < 0 ? rc : fd;
+		return rc;
+	}
+	if (!S_ISREG(st.st_mode) || !(st.st_mode & 0111)) {
+		buf_printf(why, "%s is not an executable file", path);
+		fd_close(&fd);
+		return -EACCES;
+	}
+	return fd;
 }
 
 static int
