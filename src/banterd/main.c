@@ -76,6 +76,18 @@ usage_error(const char *what)
 }
 
 static int
+bad_fd(const char *text)
+{
+	char mem[160];
+
+	(void)snprintf(mem, sizeof mem,
+		"--ready-fd '%.64s' is no open descriptor; expected the number "
+		"of one, as in 3>FILE",
+		text);
+	return usage_error(mem);
+}
+
+static int
 parse_fd(const char *text, int *ret)
 {
 	char *end;
@@ -118,11 +130,17 @@ parse(struct command_line *c, int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int o;
+	int o, n_c = 0;
 
 	while ((o = getopt_long(argc, argv, "c:FtTVh", options, NULL)) != -1)
 		switch (o) {
 		case 'c':
+			if (n_c++ > 0)
+				return usage_error("-c is there twice; "
+						   "expected one file");
+			if (*optarg == '\0')
+				return usage_error("-c is empty; expected the "
+						   "path of a file");
 			c->master.conf_path = optarg;
 			break;
 		case 'F':
@@ -136,9 +154,7 @@ parse(struct command_line *c, int argc, char **argv)
 			break;
 		case 'r':
 			if (parse_fd(optarg, &c->master.ready_fd) < 0)
-				return usage_error(
-					"--ready-fd needs the number "
-					"of an open descriptor");
+				return bad_fd(optarg);
 			break;
 		case 'V':
 			puts("banterd " BANTER_VERSION TEST_BUILD);
@@ -157,7 +173,8 @@ parse(struct command_line *c, int argc, char **argv)
 			return usage_error("see the options");
 		}
 	if (optind < argc)
-		return usage_error("there are no arguments but options");
+		return usage_error("there is a word too many; expected "
+				   "options only");
 	return -1;
 }
 
@@ -172,8 +189,10 @@ make_absolute(struct command_line *c)
 		return 0;
 	path = realpath(c->master.conf_path, NULL);
 	if (path == NULL) {
-		fprintf(stderr, "banterd: %s: %s\n", c->master.conf_path,
-			strerror(errno));
+		fprintf(stderr,
+			"%s: %s; expected a file that this user may "
+			"read\n",
+			c->master.conf_path, strerror(errno));
 		return -errno;
 	}
 	c->master.conf_path = path;
@@ -189,6 +208,7 @@ check(const char *path)
 
 	if (rc == 0)
 		rc = conf_check_access(path, &conf, &report);
+	conf_note_unread(path, &report);
 	fputs(report.text, stderr);
 	if (rc < 0)
 		return MASTER_EXIT_CONFIG;

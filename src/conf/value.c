@@ -59,6 +59,10 @@ refuse(const struct conf_row *row, const char *text, const char *wrong,
 {
 	buf_printf(why, "'%.100s' %s; expected ", text, wrong);
 	conf_value_range(row, why);
+	if (row->type == CONF_TYPE_DURATION)
+		buf_str(why, " (units are ms, s, min, h and d)");
+	if (row->type == CONF_TYPE_SIZE)
+		buf_str(why, " (units are K, M and G)");
 	return -EINVAL;
 }
 
