@@ -75,16 +75,29 @@ usage_error(const char *what)
 	return EXIT_USAGE;
 }
 
+/* What is wrong with a word of the command line. */
 static int
-bad_fd(const char *text)
+bad_word(const char *before, const char *word, const char *after)
 {
-	char mem[160];
+	char mem[256];
 
-	(void)snprintf(mem, sizeof mem,
-		"--ready-fd '%.64s' is no open descriptor; expected the number "
-		"of one, as in 3>FILE",
-		text);
+	(void)snprintf(mem, sizeof mem, "%s'%.64s' %s", before, word, after);
 	return usage_error(mem);
+}
+
+static int
+bad_option(char **argv, bool no_value)
+{
+	char text[3] = { '-', (char)optopt, '\0' };
+	/* optopt is 0 for a long one that is not known. */
+	bool is_short = optopt > 0 && optopt < OPTION_REHEARSE &&
+			argv[optind - 1][0] == '-' &&
+			argv[optind - 1][1] != '-';
+
+	return bad_word("", is_short ? text : argv[optind - 1],
+		no_value ? "is not understood; expected one of these options, "
+			   "with its value"
+			 : "is not understood; expected one of these options");
 }
 
 static int
@@ -132,7 +145,8 @@ parse(struct command_line *c, int argc, char **argv)
 	};
 	int o, n_c = 0;
 
-	while ((o = getopt_long(argc, argv, "c:FtTVh", options, NULL)) != -1)
+	opterr = 0;
+	while ((o = getopt_long(argc, argv, ":c:FtTVh", options, NULL)) != -1)
 		switch (o) {
 		case 'c':
 			if (n_c++ > 0)
@@ -154,7 +168,9 @@ parse(struct command_line *c, int argc, char **argv)
 			break;
 		case 'r':
 			if (parse_fd(optarg, &c->master.ready_fd) < 0)
-				return bad_fd(optarg);
+				return bad_word("--ready-fd ", optarg,
+					"is no open descriptor; expected the "
+					"number of one, as in 3>FILE");
 			break;
 		case 'V':
 			puts("banterd " BANTER_VERSION TEST_BUILD);
@@ -170,11 +186,11 @@ parse(struct command_line *c, int argc, char **argv)
 				return usage_error("no such descriptor");
 			break;
 		default:
-			return usage_error("see the options");
+			return bad_option(argv, o == ':');
 		}
 	if (optind < argc)
-		return usage_error("there is a word too many; expected "
-				   "options only");
+		return bad_word("", argv[optind],
+			"is a word too many; expected options only");
 	return -1;
 }
 

@@ -182,8 +182,10 @@ struct conf_key {
 bool conf_key_at(size_t i, struct conf_key *ret);
 
 /* "192.0.2.0/24", "2001:db8::/32", or a single address.  0, -EINVAL, or -EDOM
- * when bits behind the prefix are set. */
+ * when bits behind the prefix are set: *ret has them. */
 int conf_net_parse(const char *text, struct conf_net *ret);
+/* Clear the bits behind the prefix. */
+void conf_net_mask(struct conf_net *net);
 void conf_net_print(const struct conf_net *net, struct buf *b);
 
 /* "90s", "1h" as ms, as in a file.  0, -EINVAL or -ERANGE. */

@@ -13,7 +13,7 @@
 
 #define DEPTH_MAX  8
 #define WORD_ENDS  " #\"'\t\n\r={}()+,*" /* as libconfuse's own rule */
-#define QUOTE_THIS "a value with it goes into double quotes"
+#define QUOTE_THIS "expected a value with it in double quotes"
 
 static int refuse(struct conf_lex *lex, int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -180,7 +180,8 @@ take_word(struct conf_lex *lex)
 	for (; q < lex->end && !strchr(WORD_ENDS, *q); q++) {
 		if (*q == ';')
 			return refuse(lex, lex->line,
-				"stray ';'; expected a new line, and " QUOTE_THIS);
+				"stray ';'; expected the end of the line, or a "
+				"value with it in double quotes");
 		if (*q == '|')
 			return refuse(lex, lex->line, "stray '|'; " QUOTE_THIS);
 		if (*q == '$' && q + 1 < lex->end && q[1] == '{')

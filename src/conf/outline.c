@@ -221,6 +221,12 @@ enter(struct walk *w, struct slice name, struct slice title, int line)
 			w->report, w->file, line, inside, name, true);
 		return skip_braces(w);
 	}
+	if (title.len > 0 && !conf_sections[s.kind].titled) {
+		conf_report_error(w->report, w->file, line,
+			"section '%.*s' has no name; expected %.*s { ... }",
+			(int)clip(name), name.p, (int)clip(name), name.p);
+		return skip_braces(w);
+	}
 	if (is_twice(w, &s))
 		return skip_braces(w);
 	for (size_t i = 1; i < o->n_sections; i++)

@@ -21,8 +21,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define EXIT_EXEC 127
-
 char *
 upgrade_binary(void)
 {
@@ -40,12 +38,18 @@ upgrade_open(const char *path, struct buf *why)
 
 	if (fd == -1 || fstat(fd, &st) == -1) {
 		rc = -errno;
-		buf_printf(why, "%s cannot be opened: %s", path, strerror(-rc));
+		buf_printf(why,
+			"%s cannot be opened: %s; expected the installed program "
+			"there",
+			path, strerror(-rc));
 		fd_close(&fd);
 		return rc;
 	}
 	if (!S_ISREG(st.st_mode) || !(st.st_mode & 0111)) {
-		buf_printf(why, "%s is not an executable file", path);
+		buf_printf(why,
+			"%s is not an executable file; expected the installed "
+			"program there",
+			path);
 		fd_close(&fd);
 		return -EACCES;
 	}
@@ -165,7 +169,7 @@ rehearse(struct master *m, int image, int memory, int out)
 	privileges_forget();
 	rc = exec_fd(image, argv);
 	(void)dprintf(out, "it cannot be executed: %s\n", strerror(-rc));
-	_exit(EXIT_EXEC);
+	_exit(UPGRADE_NO_EXEC);
 }
 
 int

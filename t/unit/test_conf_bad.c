@@ -57,7 +57,7 @@ static struct bad syntax[] = {
 	{ "listen {\nport = 1 }", "b.conf:1: missing title" },
 	{ "listen \"\" { }", "b.conf:1: '' is no name of a listen" },
 	{ "listen \"a b\" { }", "b.conf:1: 'a b' is no name of a listen" },
-	{ "limits x { }", "b.conf:1: missing opening brace" },
+	{ "limits x { }", "b.conf:1: section 'limits' has no name" },
 	{ "listen a {\naddress = {\"::1\" \"::2\"} }",
 		"b.conf:2: unexpected token" },
 	{ "\"name\" = x", "b.conf:1: \"name\" is in quotes; expected" },
