@@ -89,25 +89,31 @@ struct mapping {
 	uint64_t size;
 };
 
-static int
+/* false: errno says why. */
+static bool
 map(struct mapping *m, int fd, int protection)
 {
 	struct stat st;
+	void *base;
 
 	if (fstat(fd, &st) == -1)
-		return -errno;
-	m->size = (uint64_t)st.st_size;
-	if (m->size < sizeof(struct arena_head))
-		return -EPROTO;
-	m->base = mmap(
-		NULL, m->size, protection, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	return m->base == MAP_FAILED ? -errno : 0;
+		return false;
+	if ((uint64_t)st.st_size < sizeof(struct arena_head)) {
+		errno = EPROTO;
+		return false;
+	}
+	base = mmap(NULL, (size_t)st.st_size, protection,
+		MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (base == MAP_FAILED)
+		return false;
+	*m = (struct mapping){ base, (uint64_t)st.st_size };
+	return true;
 }
 
 static void
 unmap(struct mapping *m)
 {
-	if (m->base != NULL && m->base != MAP_FAILED)
+	if (m->base != NULL)
 		(void)munmap(m->base, m->size);
 }
 
@@ -262,32 +268,41 @@ check(const struct mapping *f, const struct layout *l, unsigned fd_limit)
 	return h->n_sessions == fd_limit ? 0 : -EFBIG;
 }
 
-int
-arena_convert(int from, int to, unsigned fd_limit)
+static int
+convert(const struct mapping *f, const struct mapping *t, int from,
+	unsigned fd_limit)
 {
-	struct mapping f = { 0 }, t = { 0 };
 	struct layout old =
 		layout_of(fd_limit, sizeof(struct session_previous), 0);
 	struct layout new =
 		layout_of(fd_limit, sizeof(struct session), ADDRESS_BYTES);
-	int rc = map(&f, from, PROT_READ);
+	int rc = check(f, &old, fd_limit);
 
-	if (rc == 0)
-		rc = map(&t, to, PROT_READ | PROT_WRITE);
-	if (rc == 0)
-		rc = check(&f, &old, fd_limit);
 	if (rc == 0 &&
-		t.size != new.heap.offset + new.heap.len + ARENA_ENGINE_BYTES)
+		t->size != new.heap.offset + new.heap.len + ARENA_ENGINE_BYTES)
 		rc = -EPROTO;
 	if (rc == 0)
-		rc = copy_sparse(from, &f, &old.heap, &t, &new.heap);
+		rc = copy_sparse(from, f, &old.heap, t, &new.heap);
 	if (rc == 0)
-		rc = copy_sparse(from, &f, &old.rooms, &t, &new.rooms);
-	if (rc == 0) {
-		copy_section(&f, &old.areas, &t, &new.areas);
-		convert_sessions(&f, &old, &t, &new);
-		copy_head(&f, &t);
-	}
+		rc = copy_sparse(from, f, &old.rooms, t, &new.rooms);
+	if (rc < 0)
+		return rc;
+	copy_section(f, &old.areas, t, &new.areas);
+	convert_sessions(f, &old, t, &new);
+	copy_head(f, t);
+	return 0;
+}
+
+int
+arena_convert(int from, int to, unsigned fd_limit)
+{
+	struct mapping f = { 0 }, t = { 0 };
+	int rc;
+
+	if (map(&f, from, PROT_READ) && map(&t, to, PROT_READ | PROT_WRITE))
+		rc = convert(&f, &t, from, fd_limit);
+	else
+		rc = -errno;
 	unmap(&f);
 	unmap(&t);
 	return rc;

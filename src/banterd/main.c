@@ -75,6 +75,31 @@ usage_error(const char *what)
 	return EXIT_USAGE;
 }
 
+/* What is wrong with a word of the command line. */
+static int
+bad_word(const char *before, const char *word, const char *after)
+{
+	char mem[256];
+
+	(void)snprintf(mem, sizeof mem, "%s'%.64s' %s", before, word, after);
+	return usage_error(mem);
+}
+
+static int
+bad_option(char **argv, bool no_value)
+{
+	char text[3] = { '-', (char)optopt, '\0' };
+	/* optopt is 0 for a long one that is not known. */
+	bool is_short = optopt > 0 && optopt < OPTION_REHEARSE &&
+			argv[optind - 1][0] == '-' &&
+			argv[optind - 1][1] != '-';
+
+	return bad_word("", is_short ? text : argv[optind - 1],
+		no_value ? "is not understood; expected one of these options, "
+			   "with its value"
+			 : "is not understood; expected one of these options");
+}
+
 static int
 parse_fd(const char *text, int *ret)
 {
@@ -118,11 +143,18 @@ parse(struct command_line *c, int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int o;
+	int o, n_c = 0;
 
-	while ((o = getopt_long(argc, argv, "c:FtTVh", options, NULL)) != -1)
+	opterr = 0;
+	while ((o = getopt_long(argc, argv, ":c:FtTVh", options, NULL)) != -1)
 		switch (o) {
 		case 'c':
+			if (n_c++ > 0)
+				return usage_error("-c is there twice; "
+						   "expected one file");
+			if (*optarg == '\0')
+				return usage_error("-c is empty; expected the "
+						   "path of a file");
 			c->master.conf_path = optarg;
 			break;
 		case 'F':
@@ -136,9 +168,9 @@ parse(struct command_line *c, int argc, char **argv)
 			break;
 		case 'r':
 			if (parse_fd(optarg, &c->master.ready_fd) < 0)
-				return usage_error(
-					"--ready-fd needs the number "
-					"of an open descriptor");
+				return bad_word("--ready-fd ", optarg,
+					"is no open descriptor; expected the "
+					"number of one, as in 3>FILE");
 			break;
 		case 'V':
 			puts("banterd " BANTER_VERSION TEST_BUILD);
@@ -154,10 +186,11 @@ parse(struct command_line *c, int argc, char **argv)
 				return usage_error("no such descriptor");
 			break;
 		default:
-			return usage_error("see the options");
+			return bad_option(argv, o == ':');
 		}
 	if (optind < argc)
-		return usage_error("there are no arguments but options");
+		return bad_word("", argv[optind],
+			"is a word too many; expected options only");
 	return -1;
 }
 
@@ -172,8 +205,10 @@ make_absolute(struct command_line *c)
 		return 0;
 	path = realpath(c->master.conf_path, NULL);
 	if (path == NULL) {
-		fprintf(stderr, "banterd: %s: %s\n", c->master.conf_path,
-			strerror(errno));
+		fprintf(stderr,
+			"%s: %s; expected a file that this user may "
+			"read\n",
+			c->master.conf_path, strerror(errno));
 		return -errno;
 	}
 	c->master.conf_path = path;
@@ -189,6 +224,7 @@ check(const char *path)
 
 	if (rc == 0)
 		rc = conf_check_access(path, &conf, &report);
+	conf_note_unread(path, &report);
 	fputs(report.text, stderr);
 	if (rc < 0)
 		return MASTER_EXIT_CONFIG;

@@ -57,7 +57,7 @@ int fault_pass(enum fault_point point);   /* 0 or an errno */
 bool fault_fails(enum fault_point point); /* true: errno is set */
 size_t fault_shorten(enum fault_point point, size_t len);
 
-/* Die of a real store to NULL. */
+/* Die of a real store to a page that nobody may write. */
 _Noreturn void fault_segv(void);
 
 # define FAULT_ARMED __builtin_expect(fault_armed, 0)

@@ -31,6 +31,38 @@ struct who {
 	struct conf_report *report;
 };
 
+/* With the line that names it. */
+static void
+no_account(const struct who *w, const char *path, const char *key,
+	const char *listener, const char *name)
+{
+	char mem[PATH_MAX + 16];
+	struct buf at = buf_over(mem, sizeof(mem) - 1);
+	bool user = !strcmp(key, "user");
+
+	conf_where(path, key, listener, &at);
+	mem[at.len] = '\0';
+	conf_report_error(w->report, mem, 0,
+		"there is no %s '%s' (key %s); expected one: `%s --system "
+		"%s%s`",
+		user ? "user" : "group", name, key,
+		user ? "adduser" : "addgroup", user ? "--group " : "", name);
+}
+
+static void
+check_groups(const struct who *w, const char *path, const struct conf *conf)
+{
+	if (*conf->control_group && !getgrnam(conf->control_group))
+		no_account(w, path, "control_group", NULL, conf->control_group);
+	for (uint32_t i = 0; i < conf->n_listen; i++) {
+		const struct conf_listen *l = &conf->listen[i];
+
+		if (*l->socket_group && !getgrnam(l->socket_group))
+			no_account(w, path, "listen.socket_group", l->name,
+				l->socket_group);
+	}
+}
+
 static int
 find_who(const char *path, const struct conf *conf, struct who *w)
 {
@@ -38,15 +70,9 @@ find_who(const char *path, const struct conf *conf, struct who *w)
 	const struct group *gr = getgrnam(conf->group);
 
 	if (!pw)
-		conf_report_error(w->report, path, 0,
-			"there is no user '%s' (key user); expected one: "
-			"`adduser --system --group %s`",
-			conf->user, conf->user);
+		no_account(w, path, "user", NULL, conf->user);
 	if (!gr)
-		conf_report_error(w->report, path, 0,
-			"there is no group '%s' (key group); expected one: "
-			"`addgroup --system %s`",
-			conf->group, conf->group);
+		no_account(w, path, "group", NULL, conf->group);
 	if (!pw || !gr)
 		return -EACCES;
 	w->user = conf->user;
@@ -235,8 +261,9 @@ conf_check_access(
 	struct who w = { .report = report };
 	unsigned before = report->n_errors;
 
+	check_groups(&w, path, conf);
 	if (geteuid() != 0)
-		return 0;
+		return report->n_errors > before ? -EACCES : 0;
 	if (find_who(path, conf, &w) < 0)
 		return -EACCES;
 	check_files(&w, path);

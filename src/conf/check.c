@@ -4,10 +4,10 @@
  * key at fault when a file sets it, else that of its section.
  */
 #include "conf/private.h"
+#include "msg/name.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <strings.h>
 
 static struct conf_origin
 origin(struct conf_build *b, enum conf_kind kind, unsigned i, const char *key)
@@ -23,10 +23,20 @@ origin(struct conf_build *b, enum conf_kind kind, unsigned i, const char *key)
 }
 
 static bool
+is_same_room(const char *a, const char *b)
+{
+	char mem[2][NAME_FOLD_MAX];
+	int n = name_fold(slice_str(a), mem[0]);
+	int m = name_fold(slice_str(b), mem[1]);
+
+	return n == m && n > 0 && !memcmp(mem[0], mem[1], (size_t)n);
+}
+
+static bool
 has_room(const struct conf *c, const char *name)
 {
 	for (uint32_t i = 0; i < c->n_rooms; i++)
-		if (!strcasecmp(c->room[i].name, name))
+		if (is_same_room(c->room[i].name, name))
 			return true;
 	return false;
 }
@@ -108,7 +118,7 @@ check_room(struct conf_build *b, unsigned i)
 			"(limits.topic_bytes)",
 			r->name, strlen(r->topic), most);
 	for (unsigned j = 0; j < i; j++)
-		if (!strcasecmp(b->conf->room[j].name, r->name))
+		if (is_same_room(b->conf->room[j].name, r->name))
 			conf_build_error(b, b->room_at[i],
 				"room '%s' is the same as room '%s'; expected "
 				"names that differ in more than case",
@@ -159,6 +169,10 @@ check_sizes(struct conf_build *b)
 		conf_build_error(b, origin(b, CONF_KIND_LOG, 0, "target"),
 			"log.target: \"file\" without a file; expected "
 			"file = \"/PATH\" as well");
+	if (b->conf->log.target != CONF_LOG_FILE && *b->conf->log.file)
+		conf_build_warn(b, origin(b, CONF_KIND_LOG, 0, "file"),
+			"log.file: has no effect; expected it with "
+			"target = \"file\"");
 }
 
 static int

@@ -158,6 +158,16 @@ void conf_unmap(const struct conf **conf);
 /* Every effective value with the file and line that it came from: "-T". */
 int conf_print(const char *path, FILE *out, struct conf_report *report);
 
+/* Where the files set a key, as "FILE:LINE", to name it in a complaint; FILE
+ * alone when none of them does.  key is as in struct conf_key, listener the
+ * name of that of a "listen." key, else NULL.  Parses in this process. */
+void conf_where(const char *path, const char *key, const char *listener,
+	struct buf *ret);
+
+/* Add a warning for each file in conf.d that is not read because of its name.
+ */
+void conf_note_unread(const char *path, struct conf_report *report);
+
 /* Call found() for each key that differs.  key is as in the manual,
  * "limits.rate" or "listen text.port"; applies is false for a key that needs a
  * restart. */
@@ -170,7 +180,7 @@ struct conf_key {
 	char name[64];    /* "limits.rate"; "listen.port" of any listener */
 	const char *type; /* boolean number duration size word text list */
 	char def[64];     /* as in a file */
-	char range[160];  /* "1 to 64", "wait or refuse" */
+	char range[256];  /* "1 to 64", "wait or refuse" */
 	const char *help;
 	bool applies; /* by a reload; else it needs a restart */
 };
@@ -180,15 +190,18 @@ struct conf_key {
 bool conf_key_at(size_t i, struct conf_key *ret);
 
 /* "192.0.2.0/24", "2001:db8::/32", or a single address.  0, -EINVAL, or -EDOM
- * when bits behind the prefix are set. */
+ * when bits behind the prefix are set: *ret has them. */
 int conf_net_parse(const char *text, struct conf_net *ret);
+/* Clear the bits behind the prefix. */
+void conf_net_mask(struct conf_net *net);
 void conf_net_print(const struct conf_net *net, struct buf *b);
 
 /* "90s", "1h" as ms, as in a file.  0, -EINVAL or -ERANGE. */
 int conf_duration_parse(const char *text, uint64_t *ret_ms);
 
-/* As root: can `user` of conf read path and its conf.d, the motd, and write the
- * folders?  Adds what would help to the report.  0 or -EACCES. */
+/* Do the groups of sockets exist?  As root also: does `user` of conf exist, and
+ * can it read path and its conf.d, the motd, and write the folders?  Adds what
+ * would help to the report.  0 or -EACCES. */
 int conf_check_access(
 	const char *path, const struct conf *conf, struct conf_report *report);
 

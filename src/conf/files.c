@@ -167,3 +167,31 @@ conf_files_list(const char *path, char *files[CONF_FILES_MAX],
 	free(entries);
 	return n;
 }
+
+/* Editors and dpkg leave files of other names on purpose; an administrator who
+ * asks is told. */
+void
+conf_note_unread(const char *path, struct conf_report *report)
+{
+	char mem[4096];
+	struct buf folder = buf_over(mem, sizeof(mem));
+	struct dirent **entries = NULL;
+	int found;
+
+	conf_files_folder(path, &folder);
+	found = folder.over ? 0 : scandir(mem, &entries, NULL, by_bytes);
+	for (int i = 0; i < found; i++) {
+		const char *name = entries[i]->d_name;
+		char *file = joined(mem, name);
+
+		if (!is_wanted(entries[i]) && strcmp(name, ".") != 0 &&
+			strcmp(name, "..") != 0)
+			conf_report_add(report, false, file, 0,
+				slice_str("this is not read; expected a name "
+					  "that ends in .conf and does not "
+					  "begin with a dot"));
+		free(file);
+		free(entries[i]);
+	}
+	free(entries);
+}

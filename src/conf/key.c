@@ -16,6 +16,18 @@ conf_key_find(enum conf_kind kind, struct slice name)
 	return NULL;
 }
 
+const struct conf_old_key *
+conf_key_find_old(enum conf_kind kind, struct slice name)
+{
+	size_t n;
+	const struct conf_old_key *old = conf_key_old_rows(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (old[i].kind == kind && slice_eq_str(name, old[i].was))
+			return &old[i];
+	return NULL;
+}
+
 enum conf_kind
 conf_key_section(struct slice name)
 {

@@ -13,7 +13,7 @@
 
 #define DEPTH_MAX  8
 #define WORD_ENDS  " #\"'\t\n\r={}()+,*" /* as libconfuse's own rule */
-#define QUOTE_THIS "a value with it goes into double quotes"
+#define QUOTE_THIS "expected a value with it in double quotes"
 
 static int refuse(struct conf_lex *lex, int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -140,6 +140,38 @@ take_string(struct conf_lex *lex)
 	return 0;
 }
 
+/* What editors for prose put in the place of a quotation mark or a space: it
+ * looks right, and would be part of the value. */
+static const struct {
+	const char *utf8, *name, *expect;
+	bool anywhere; /* else an apostrophe within a word is meant */
+} prose[] = {
+	{ "\xe2\x80\x9c", "quotation mark U+201C", "the plain \"", false },
+	{ "\xe2\x80\x9d", "quotation mark U+201D", "the plain \"", false },
+	{ "\xe2\x80\x9e", "quotation mark U+201E", "the plain \"", false },
+	{ "\xe2\x80\x98", "quotation mark U+2018", "the plain \"", false },
+	{ "\xe2\x80\x99", "quotation mark U+2019", "the plain \"", false },
+	{ "\xc2\xab", "quotation mark U+00AB", "the plain \"", false },
+	{ "\xc2\xbb", "quotation mark U+00BB", "the plain \"", false },
+	{ "\xc2\xa0", "no-break space U+00A0", "a plain space", true },
+	{ "\xe2\x80\x8b", "invisible space U+200B", "none", true },
+};
+
+static int
+check_prose(struct conf_lex *lex)
+{
+	for (size_t i = 0; i < sizeof(prose) / sizeof(*prose); i++) {
+		const char *at = memmem(lex->text.p, lex->text.len,
+			prose[i].utf8, strlen(prose[i].utf8));
+
+		if (at && (at == lex->text.p || prose[i].anywhere))
+			return refuse(lex, lex->line,
+				"%s, which word processors write; expected %s",
+				prose[i].name, prose[i].expect);
+	}
+	return 0;
+}
+
 static int
 take_word(struct conf_lex *lex)
 {
@@ -148,7 +180,8 @@ take_word(struct conf_lex *lex)
 	for (; q < lex->end && !strchr(WORD_ENDS, *q); q++) {
 		if (*q == ';')
 			return refuse(lex, lex->line,
-				"stray ';'; expected a new line, and " QUOTE_THIS);
+				"stray ';'; expected the end of the line, or a "
+				"value with it in double quotes");
 		if (*q == '|')
 			return refuse(lex, lex->line, "stray '|'; " QUOTE_THIS);
 		if (*q == '$' && q + 1 < lex->end && q[1] == '{')
@@ -157,8 +190,11 @@ take_word(struct conf_lex *lex)
 	}
 	lex->tok = CONF_TOK_WORD;
 	lex->text = slice_of(lex->p, (size_t)(q - lex->p));
+	if (slice_eq_str(lex->text, "include") && q < lex->end && *q == '(')
+		return refuse(lex, lex->line,
+			"there is no include(); expected the file in conf.d");
 	lex->p = q;
-	return 0;
+	return check_prose(lex);
 }
 
 int

@@ -109,6 +109,13 @@ conf_net_parse(const char *text, struct conf_net *ret)
 }
 
 void
+conf_net_mask(struct conf_net *net)
+{
+	for (unsigned i = net->bits; i < 128; i++)
+		net->address[i / 8] &= (uint8_t) ~(0x80 >> (i % 8));
+}
+
+void
 conf_net_print(const struct conf_net *net, struct buf *b)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };

@@ -14,21 +14,83 @@ struct walk {
 	const char *file;
 	struct conf_report *report;
 	unsigned section; /* where we are */
+	struct slice set; /* the latest key that has a value */
+	int set_line;     /* where that value ended */
 };
+
+/* As much of a name as a complaint shows. */
+static size_t
+clip(struct slice name)
+{
+	return name.len > 64 ? 64 : name.len;
+}
+
+/* "port: 7788" and "[limits]", as elsewhere. */
+static bool
+is_other_syntax(struct buf *b, enum conf_kind kind, struct slice name)
+{
+	bool bracket =
+		name.len > 2 && name.p[0] == '[' && name.p[name.len - 1] == ']';
+	struct slice bare = slice_of(
+		name.p + bracket, name.len - (bracket ? 2 : name.len > 0));
+
+	if (!bracket && (name.len < 2 || name.p[name.len - 1] != ':'))
+		return false;
+	if (!bracket && conf_key_find(kind, bare))
+		buf_printf(b, "'%.*s' has a colon; expected %.*s = VALUE",
+			(int)name.len, name.p, (int)bare.len, bare.p);
+	else if (conf_key_section(bare) != CONF_KINDS)
+		buf_printf(b, "'%.*s' is no section; expected %.*s%s { ... }",
+			(int)name.len, name.p, (int)bare.len, bare.p,
+			conf_sections[conf_key_section(bare)].titled ? " NAME"
+								     : "");
+	else
+		return false;
+	return true;
+}
+
+/* A key that stands in the wrong section, or in none. */
+static bool
+is_elsewhere(struct buf *b, enum conf_kind kind, struct slice name)
+{
+	const char *sep = "expected it";
+
+	for (enum conf_kind k = 0; k < CONF_KINDS; k++) {
+		if (k == kind || !conf_key_find(k, name))
+			continue;
+		if (k == CONF_KIND_TOP)
+			buf_printf(b, "%s outside of sections", sep);
+		else
+			buf_printf(b, "%s in %s%s", sep, conf_sections[k].name,
+				conf_sections[k].titled ? " NAME { ... }"
+							: " { ... }");
+		sep = " or";
+	}
+	return *sep == ' ';
+}
 
 void
 conf_outline_unknown(struct conf_report *r, const char *file, int line,
 	enum conf_kind kind, struct slice name, bool section)
 {
 	const char *nearest = conf_key_nearest(kind, name);
-	char mem[256];
+	char mem[256], other[160];
 	struct buf b = buf_over(mem, sizeof(mem));
+	struct buf where = buf_over(other, sizeof(other));
 
+	if (is_other_syntax(&b, kind, name)) {
+		conf_report_add(r, true, file, line, buf_slice(&b));
+		return;
+	}
 	buf_printf(&b, "there is no %s '%.*s'", section ? "section" : "key",
-		(int)(name.len > 64 ? 64 : name.len), name.p);
+		(int)clip(name), name.p);
 	if (kind != CONF_KIND_TOP)
 		buf_printf(&b, " in section %s", conf_sections[kind].name);
-	if (nearest)
+	if (!section && is_elsewhere(&where, kind, name))
+		buf_printf(&b, "%s; %.*s",
+			kind == CONF_KIND_TOP ? " outside of sections" : "",
+			(int)where.len, where.p);
+	else if (nearest)
 		buf_printf(&b, "; did you mean '%s'?", nearest);
 	else
 		buf_str(&b, "; expected one of banterd.conf(5)");
@@ -63,18 +125,11 @@ skip_braces(struct walk *w)
 	return true;
 }
 
-static void
-add_key(struct walk *w, struct slice name, int line)
+static bool
+is_set_twice(struct walk *w, const struct conf_row *row, int line)
 {
-	struct conf_outline *o = w->o;
-	enum conf_kind kind = o->sections[w->section].kind;
-	const struct conf_row *row = conf_key_find(kind, name);
+	const struct conf_outline *o = w->o;
 
-	if (!row) {
-		conf_outline_unknown(
-			w->report, w->file, line, kind, name, false);
-		return;
-	}
 	for (size_t i = o->n_keys; i > 0; i--) {
 		const struct conf_outline_key *k = &o->keys[i - 1];
 
@@ -84,11 +139,50 @@ add_key(struct walk *w, struct slice name, int line)
 			"'%s' is there twice; expected it once, it was set on "
 			"line %d",
 			row->name, k->line);
-		return;
+		return true;
 	}
+	return false;
+}
+
+/* The key that is to be written instead, or NULL. */
+static const struct conf_row *
+warn_old(struct walk *w, const struct conf_old_key *old, int line)
+{
+	char mem[256];
+	struct buf b = buf_over(mem, sizeof(mem));
+
+	if (old->now)
+		buf_printf(&b,
+			"'%s' is called '%s' since %s; expected the new name, "
+			"as the old one goes two releases later",
+			old->was, old->now, old->since);
+	else
+		buf_printf(&b,
+			"'%s' has no effect since %s; expected it to be "
+			"removed, as it is an error two releases later",
+			old->was, old->since);
+	conf_report_add(w->report, false, w->file, line, buf_slice(&b));
+	return old->now ? conf_key_find(old->kind, slice_str(old->now)) : NULL;
+}
+
+static void
+add_key(struct walk *w, struct slice name, int line)
+{
+	struct conf_outline *o = w->o;
+	enum conf_kind kind = o->sections[w->section].kind;
+	const struct conf_row *row = conf_key_find(kind, name);
+	const struct conf_old_key *old = conf_key_find_old(kind, name);
+
+	if (!row && !old)
+		conf_outline_unknown(
+			w->report, w->file, line, kind, name, false);
+	if (!row && old)
+		row = warn_old(w, old, line);
+	if (!row || is_set_twice(w, row, line))
+		return;
 	o->keys = grown(o->keys, o->n_keys, sizeof(*o->keys));
-	o->keys[o->n_keys++] =
-		(struct conf_outline_key){ row, w->section, line };
+	o->keys[o->n_keys++] = (struct conf_outline_key){ row,
+		old ? old->was : row->name, w->section, line };
 }
 
 static bool
@@ -106,8 +200,7 @@ is_twice(struct walk *w, const struct conf_outline_section *s)
 		conf_report_error(w->report, w->file, s->line,
 			"section '%s%s%.*s' is there twice; expected it once, "
 			"it began on line %d",
-			name, s->title.len ? " " : "",
-			(int)(s->title.len > 64 ? 64 : s->title.len),
+			name, s->title.len ? " " : "", (int)clip(s->title),
 			s->title.p, t->line);
 		return true;
 	}
@@ -126,6 +219,12 @@ enter(struct walk *w, struct slice name, struct slice title, int line)
 	if (inside != CONF_KIND_TOP || s.kind == CONF_KINDS) {
 		conf_outline_unknown(
 			w->report, w->file, line, inside, name, true);
+		return skip_braces(w);
+	}
+	if (title.len > 0 && !conf_sections[s.kind].titled) {
+		conf_report_error(w->report, w->file, line,
+			"section '%.*s' has no name; expected %.*s { ... }",
+			(int)clip(name), name.p, (int)clip(name), name.p);
 		return skip_braces(w);
 	}
 	if (is_twice(w, &s))
@@ -155,6 +254,21 @@ is_missing(struct walk *w, int line)
 }
 
 static bool
+is_no_list(struct walk *w, struct slice name, int line)
+{
+	const struct conf_row *row =
+		conf_key_find(w->o->sections[w->section].kind, name);
+
+	if (!row || row->type == CONF_TYPE_ADDRESSES ||
+		row->type == CONF_TYPE_NETS)
+		return false;
+	conf_report_error(w->report, w->file, line,
+		"'%s' has a list; expected one value, without braces",
+		row->name);
+	return true;
+}
+
+static bool
 take_value(struct walk *w, struct slice name, int line)
 {
 	if (!step(w))
@@ -162,13 +276,47 @@ take_value(struct walk *w, struct slice name, int line)
 	if (is_missing(w, line)) {
 		conf_report_error(w->report, w->file, line,
 			"'%.*s' has no value; expected KEY = VALUE",
-			(int)(name.len > 64 ? 64 : name.len), name.p);
+			(int)clip(name), name.p);
 		return false;
 	}
+	if (w->lex->punct == '{' && is_no_list(w, name, line))
+		return false;
 	if (w->lex->punct == '{' && !skip_braces(w))
 		return false;
 	add_key(w, name, line);
+	w->set = name;
+	w->set_line = w->lex->tok_line;
 	return w->lex->punct != '=' && w->lex->punct != ',';
+}
+
+/* Something behind a value that is no key: "10 s", "My server", "a, b". */
+static bool
+is_left_over(struct walk *w)
+{
+	struct conf_lex ahead = *w->lex;
+	struct slice left = w->lex->text;
+
+	if (w->lex->tok_line != w->set_line || w->lex->punct == '}')
+		return false;
+	if (w->lex->punct == ',')
+		conf_report_error(w->report, w->file, w->set_line,
+			"',' behind the value of '%.*s'; expected a list in "
+			"braces: {\"A\", \"B\"}",
+			(int)clip(w->set), w->set.p);
+	if (w->lex->punct == ',')
+		return true;
+	if (w->lex->tok == CONF_TOK_PUNCT || conf_lex_next(&ahead) < 0 ||
+		ahead.punct == '=' || ahead.punct == '{')
+		return false;
+	/* "value room lobby {" on one line */
+	if (conf_key_section(left) != CONF_KINDS)
+		return false;
+	conf_report_error(w->report, w->file, w->set_line,
+		"'%.*s' behind the value of '%.*s'; expected one value: a unit "
+		"follows its number without a blank, and what has blanks goes "
+		"into double quotes",
+		(int)clip(left), left.p, (int)clip(w->set), w->set.p);
+	return true;
 }
 
 static bool
@@ -181,11 +329,13 @@ take_statement(struct walk *w)
 		w->section = 0;
 		return true;
 	}
+	if (is_left_over(w))
+		return false;
 	if (w->lex->tok == CONF_TOK_STRING)
 		conf_report_error(w->report, w->file, line,
 			"\"%.*s\" is in quotes; expected a key or a section, "
 			"which have none",
-			(int)(name.len > 64 ? 64 : name.len), name.p);
+			(int)clip(name), name.p);
 	if (w->lex->tok != CONF_TOK_WORD || !step(w))
 		return false;
 	if (w->lex->punct == '=')
@@ -202,7 +352,7 @@ void
 conf_outline_init(struct conf_outline *o, struct conf_lex *lex,
 	const char *file, struct conf_report *report)
 {
-	struct walk w = { o, lex, file, report, 0 };
+	struct walk w = { .o = o, .lex = lex, .file = file, .report = report };
 	struct conf_lex start = *lex;
 
 	*o = (struct conf_outline){ .last_line = 1 };

@@ -68,27 +68,45 @@ on_error(cfg_t *cfg, const char *fmt, va_list ap)
 		hints[i].expect);
 }
 
+static bool
+is_list(const struct conf_row *row)
+{
+	return row && (row->type == CONF_TYPE_ADDRESSES ||
+			      row->type == CONF_TYPE_NETS);
+}
+
+static cfg_opt_t
+option(const char *name, const struct conf_row *row)
+{
+	return (cfg_opt_t)CFG_STR(
+		name, NULL, CFGF_NODEFAULT | (is_list(row) ? CFGF_LIST : 0));
+}
+
 static void
 fill_options(enum conf_kind kind, cfg_opt_t *opts)
 {
 	size_t n;
 	const struct conf_row *rows = conf_key_rows(&n);
+	const struct conf_old_key *old;
 
-	for (size_t i = 0; i < n; i++) {
-		bool list = rows[i].type == CONF_TYPE_ADDRESSES ||
-			    rows[i].type == CONF_TYPE_NETS;
-
+	for (size_t i = 0; i < n; i++)
 		if (rows[i].kind == kind)
-			*opts++ = (cfg_opt_t)CFG_STR(rows[i].name, NULL,
-				CFGF_NODEFAULT | (list ? CFGF_LIST : 0));
-	}
+			*opts++ = option(rows[i].name, &rows[i]);
+	old = conf_key_old_rows(&n);
+	for (size_t i = 0; i < n; i++)
+		if (old[i].kind == kind)
+			*opts++ = option(old[i].was,
+				old[i].now ? conf_key_find(kind,
+						     slice_str(old[i].now))
+					   : NULL);
 	*opts = (cfg_opt_t)CFG_END();
 }
 
 static cfg_t *
 new_parser(void)
 {
-	static cfg_opt_t opts[CONF_KINDS][CONF_ROWS_MAX + CONF_KINDS];
+	static cfg_opt_t opts[CONF_KINDS]
+			     [CONF_ROWS_MAX + CONF_OLD_MAX + CONF_KINDS];
 	cfg_opt_t *top = opts[CONF_KIND_TOP];
 	cfg_t *cfg;
 
@@ -139,8 +157,7 @@ titled(struct conf_build *b, enum conf_kind kind, const char *title,
 		conf_build_error(b, at,
 			"'%.64s' is no name of a %s; expected %s", title,
 			conf_sections[kind].name,
-			room ? "1 to 32 bytes of text without spaces, ',', '/' "
-			       "and '#'"
+			room ? CONF_ROOM_EXPECT
 			     : "1 to 63 of A-Z, a-z, 0-9, '_', '-' and '.'");
 		return -EINVAL;
 	}
@@ -165,9 +182,10 @@ titled(struct conf_build *b, enum conf_kind kind, const char *title,
 
 static void
 set_key(struct conf_build *b, cfg_t *sec, unsigned i,
-	const struct conf_row *row, struct conf_origin at)
+	const struct conf_outline_key *written, struct conf_origin at)
 {
-	cfg_opt_t *opt = cfg_getopt(sec, row->name);
+	const struct conf_row *row = written->row;
+	cfg_opt_t *opt = cfg_getopt(sec, written->written);
 	unsigned n = cfg_opt_size(opt);
 	const char **texts = xcalloc(n, sizeof(*texts));
 	char wrong[400], label[160];
@@ -215,7 +233,7 @@ take_section(struct conf_build *b, unsigned file, cfg_t *cfg,
 			(struct conf_origin){ file, s->line });
 	for (size_t k = 0; i >= 0 && k < o->n_keys; k++)
 		if (o->keys[k].section == section)
-			set_key(b, sec, (unsigned)i, o->keys[k].row,
+			set_key(b, sec, (unsigned)i, &o->keys[k],
 				(struct conf_origin){ file, o->keys[k].line });
 }
 

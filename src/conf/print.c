@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/must.h"
 #include "base/xalloc.h"
 #include "conf/private.h"
 
@@ -88,4 +89,57 @@ conf_print(const char *path, FILE *out, struct conf_report *report)
 	conf_build_free(&b);
 	free(c);
 	return rc;
+}
+
+static const struct conf_row *
+row_of(const char *label)
+{
+	size_t n;
+	const struct conf_row *rows = conf_key_rows(&n);
+	char mem[64];
+
+	for (size_t k = 0; k < n; k++) {
+		struct buf b = buf_over(mem, sizeof(mem));
+
+		conf_key_label(&rows[k], NULL, &b);
+		if (slice_eq_str(buf_slice(&b), label))
+			return &rows[k];
+	}
+	must(!"a key of the table");
+	return NULL;
+}
+
+static struct conf_origin
+origin_of(
+	struct conf_build *b, const struct conf_row *row, const char *listener)
+{
+	struct conf_origin at;
+	unsigned i = 0;
+
+	if (row->kind != CONF_KIND_LISTEN)
+		return *conf_build_origin(b, row, 0);
+	while (i + 1 < b->conf->n_listen &&
+		strcmp(b->conf->listen[i].name, listener) != 0)
+		i++;
+	at = *conf_build_origin(b, row, i);
+	return at.line > 0 ? at : b->listen_at[i];
+}
+
+void
+conf_where(const char *path, const char *key, const char *listener,
+	struct buf *ret)
+{
+	struct conf *c = xcalloc(1, sizeof(*c));
+	struct conf_report *report = xcalloc(1, sizeof(*report));
+	struct conf_build *b;
+	struct conf_origin at;
+
+	(void)conf_build_new(path, c, report, &b);
+	at = origin_of(b, row_of(key), listener);
+	buf_str(ret, b->files[at.file]);
+	if (at.line > 0)
+		buf_printf(ret, ":%d", at.line);
+	conf_build_free(&b);
+	free(report);
+	free(c);
 }

@@ -17,6 +17,9 @@
 #define CONF_FILE_MAX  (1 << 20) /* bytes of one file */
 #define CONF_FILES_MAX 256       /* the file and those of its conf.d */
 #define CONF_ROWS_MAX  64        /* keys in the table */
+#define CONF_ROOM_EXPECT                                                 \
+ "1 to 32 bytes of letters, digits and '_-.[]{}^|', not beginning with " \
+ "a digit or '-', and not private, server or guest with a number"
 
 enum conf_type {
 	CONF_TYPE_BOOL,
@@ -68,6 +71,20 @@ struct conf_row {
 const struct conf_row *conf_key_rows(size_t *ret_n);
 /* NULL: there is no such key in sections of that kind. */
 const struct conf_row *conf_key_find(enum conf_kind kind, struct slice name);
+/* A key of an earlier release, which is known for two more: a file that has it
+ * is good, and a warning says what to write instead. */
+struct conf_old_key {
+	enum conf_kind kind;
+	const char *was;
+	const char *now;   /* NULL: it has no effect any more */
+	const char *since; /* the release in which it changed */
+};
+#define CONF_OLD_MAX 16
+const struct conf_old_key *conf_key_old_rows(size_t *ret_n);
+/* NULL: there was no such key in sections of that kind. */
+const struct conf_old_key *conf_key_find_old(
+	enum conf_kind kind, struct slice name);
+
 /* The section of that name; CONF_KINDS: none. */
 enum conf_kind conf_key_section(struct slice name);
 /* The key or section that name was most likely meant to be, or NULL. */
@@ -109,6 +126,7 @@ bool conf_text_user(const char *text);
 bool conf_text_no_user(const char *text);
 bool conf_text_mode(const char *text);  /* octal, of a socket */
 bool conf_text_label(const char *text); /* the name of a listener */
+/* As for /join; CONF_ROOM_EXPECT is its rule for people. */
 bool conf_text_room(const char *text);
 bool conf_text_no_room(const char *text);
 bool conf_text_charset(const char *text); /* known and without shift state */
@@ -212,7 +230,8 @@ struct conf_outline_section {
 
 struct conf_outline_key {
 	const struct conf_row *row;
-	unsigned section; /* index; 0 is the file outside of sections */
+	const char *written; /* the key's name in the file */
+	unsigned section;    /* index; 0 is the file outside of sections */
 	int line;
 };
 

@@ -116,8 +116,7 @@ static const struct conf_row rows[] = {
 		.help = "raw: no greeting, prefixes or commands, for "
 			"instruments" },
 	{ LISTEN(room),
-		TEXT(no_room, "the name of a room, 1 to 32 bytes without "
-			      "spaces, ',', '/' and '#', or \"\""),
+		TEXT(no_room, "\"\", or the name of a room: " CONF_ROOM_EXPECT),
 		.def = "", .help = "the room of the clients in mode raw" },
 	{ LISTEN(echo), BOOL, .def = "false",
 		.help = "clients get their own messages back from the start" },
@@ -200,4 +199,25 @@ conf_key_rows(size_t *ret_n)
 {
 	*ret_n = sizeof(rows) / sizeof(*rows);
 	return rows;
+}
+
+/* Emptied of what is older than two releases when one is made (HACKING.md). */
+static const struct conf_old_key old_rows[] = {
+#ifdef BANTER_TEST_FAULTS
+	{ CONF_KIND_TOP, "test_old_name", "name", "0.1.0" },
+	{ CONF_KIND_LIMITS, "test_old_nets", "exempt", "0.1.0" },
+	{ CONF_KIND_LIMITS, "test_gone", NULL, "0.1.0" },
+#endif
+	/* The end, as an array cannot be empty. */
+	{ CONF_KINDS, NULL, NULL, NULL },
+};
+
+_Static_assert(sizeof(old_rows) / sizeof(*old_rows) <= CONF_OLD_MAX,
+	"the parser has room for CONF_OLD_MAX of them");
+
+const struct conf_old_key *
+conf_key_old_rows(size_t *ret_n)
+{
+	*ret_n = sizeof(old_rows) / sizeof(*old_rows) - 1;
+	return old_rows;
 }

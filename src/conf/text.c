@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/utf8.h"
 #include "conf/private.h"
+#include "msg/name.h"
 
 #include <errno.h>
 #include <iconv.h>
 #include <strings.h>
 
-#define ROOM_LEN 32
 /* Sockets are made in run_dir, and a socket's path has room for 107 bytes. */
 #define RUN_DIR_LEN   80
 #define UNIX_NAME_LEN 32 /* as useradd(8) has it */
@@ -100,13 +100,12 @@ conf_text_label(const char *text)
 	return only(text, ALNUM "_.-");
 }
 
-/* Which letters a name may have is checked where rooms are made; here is what
- * would break a line or a list. */
+/* By the rules of /join: a room that nobody could enter by its name would be of
+ * no use, and "[private] <nick> text" must not be what everybody reads. */
 bool
 conf_text_room(const char *text)
 {
-	return conf_text_name(text) && strlen(text) <= ROOM_LEN &&
-	       !strpbrk(text, " ,#/");
+	return name_check_room(slice_str(text)) == REFUSAL_NONE;
 }
 
 bool

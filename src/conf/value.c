@@ -59,6 +59,10 @@ refuse(const struct conf_row *row, const char *text, const char *wrong,
 {
 	buf_printf(why, "'%.100s' %s; expected ", text, wrong);
 	conf_value_range(row, why);
+	if (row->type == CONF_TYPE_DURATION)
+		buf_str(why, " (units are ms, s, min, h and d)");
+	if (row->type == CONF_TYPE_SIZE)
+		buf_str(why, " (units are K, M and G)");
 	return -EINVAL;
 }
 
@@ -182,11 +186,18 @@ set_nets(const struct conf_row *row, void *object, const char *const *texts,
 	for (size_t i = 0; i < n; i++) {
 		int rc = conf_net_parse(texts[i], &nets.net[i]);
 
+		if (rc == -EDOM) {
+			buf_printf(why,
+				"'%.100s' has bits set behind its prefix; "
+				"expected \"",
+				texts[i]);
+			conf_net_mask(&nets.net[i]);
+			conf_net_print(&nets.net[i], why);
+			buf_str(why, "\"");
+			return -EINVAL;
+		}
 		if (rc < 0)
-			return refuse(row, texts[i],
-				rc == -EDOM ? "has bits set behind its prefix"
-					    : "is no network",
-				why);
+			return refuse(row, texts[i], "is no network", why);
 	}
 	memcpy((char *)object + row->offset, &nets, sizeof(nets));
 	return 0;

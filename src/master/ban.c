@@ -39,7 +39,8 @@ save(struct master *m)
 
 	if (rc < 0 && !m->bans_unsaved)
 		log_error("%s cannot be written: %s; the bans are in force, "
-			  "and lost when the server stops before it can be",
+			  "and lost when the server stops before it can be; "
+			  "expected space, and a folder that it may write to",
 			banlist_path(m->banlist), strerror(-rc));
 	m->bans_unsaved = rc < 0;
 	return rc;

@@ -205,8 +205,11 @@ banlist_load(struct banlist *l)
 	l->unreadable = rc == -ENOENT ? 0 : rc;
 	if (rc < 0) {
 		if (rc != -ENOENT)
-			log_error("%s cannot be read: %s; bans are not kept",
-				l->path, strerror(-rc));
+			log_error("%s cannot be read: %s; bans are not kept, "
+				  "expected a file there at the next start",
+				l->path,
+				rc == -EMEDIUMTYPE ? "not a regular file"
+						   : strerror(-rc));
 		return l->unreadable;
 	}
 	rest = text;

@@ -71,8 +71,10 @@ commands_handle(void *arg, struct control_request *r, struct slice line)
 		if (!slice_eq_str(words.word[0], verbs[i].name))
 			continue;
 		if (words.n > verbs[i].max_words)
-			control_finish(r, CONTROL_USAGE, "%s: too many words",
-				verbs[i].name);
+			control_finish(r, CONTROL_USAGE,
+				"%s: too many words; expected at most %u "
+				"behind it",
+				verbs[i].name, verbs[i].max_words - 1);
 		else
 			verbs[i].run(arg, r, &words);
 		return;

@@ -9,6 +9,14 @@
 #include <errno.h>
 #include <string.h>
 
+#define PENDING " pending restart"
+
+static bool
+has_pending(struct slice report)
+{
+	return memmem(report.p, report.len, PENDING, strlen(PENDING)) != NULL;
+}
+
 /* A line "KEY applied" or "KEY pending restart". */
 static void
 show_key(struct control_request *r, struct slice line)
@@ -20,8 +28,7 @@ show_key(struct control_request *r, struct slice line)
 	 * not vary. */
 	if (line.len > 8 && !memcmp(line.p + line.len - 8, " applied", 8))
 		blank = line.p + line.len - 8;
-	else if (line.len > 16 &&
-		 !memcmp(line.p + line.len - 16, " pending restart", 16))
+	else if (line.len > 16 && !memcmp(line.p + line.len - 16, PENDING, 16))
 		blank = line.p + line.len - 16;
 	if (blank)
 		key_len = (size_t)(blank - line.p);
@@ -70,8 +77,12 @@ reload_done(void *arg, int rc, struct slice report)
 			"refused; the old configuration stays");
 	else
 		control_finish(r, CONTROL_DONE, "%s",
-			report.len > 0 ? "reloaded"
-				       : "reloaded; nothing has changed");
+			report.len == 0 ? "reloaded; nothing has changed"
+			: has_pending(report)
+				? "reloaded; what is pending needs a restart, "
+				  "which closes all connections: `systemctl "
+				  "restart banterd`"
+				: "reloaded");
 }
 
 void
@@ -161,7 +172,9 @@ not_drained(struct control_request *r, unsigned slot, int rc)
 	switch (rc) {
 	case -ENOENT:
 		control_finish(r, CONTROL_REFUSED,
-			"there is no worker %u, or not for long", slot);
+			"there is no worker %u, or not for long; expected one "
+			"that `banterctl status` shows",
+			slot);
 		break;
 	case -EALREADY:
 		control_finish(r, CONTROL_REFUSED,
@@ -169,7 +182,9 @@ not_drained(struct control_request *r, unsigned slot, int rc)
 		break;
 	case -EPERM:
 		control_finish(r, CONTROL_REFUSED,
-			"worker %u is the last one that takes new clients",
+			"worker %u is the last one that takes new clients; "
+			"expected another one to take them: undrain one, or "
+			"raise workers",
 			slot);
 		break;
 	default:
@@ -188,7 +203,8 @@ commands_drain(struct commands *c, struct control_request *r,
 	int rc;
 
 	if (commands_number(words, 1, &slot) < 0) {
-		control_finish(r, CONTROL_USAGE, "drain: SLOT");
+		control_finish(r, CONTROL_USAGE,
+			"drain: SLOT: expected the number of a worker");
 		return;
 	}
 	rc = master_drain(c->master, (unsigned)slot);
@@ -212,7 +228,8 @@ commands_undrain(struct commands *c, struct control_request *r,
 	int rc;
 
 	if (commands_number(words, 1, &slot) < 0) {
-		control_finish(r, CONTROL_USAGE, "undrain: SLOT");
+		control_finish(r, CONTROL_USAGE,
+			"undrain: SLOT: expected the number of a worker");
 		return;
 	}
 	rc = master_undrain(c->master, (unsigned)slot);

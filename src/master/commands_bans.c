@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NET_SAMPLES   "192.0.2.7, 192.0.2.0/24 or 2001:db8::/32"
 #define BANS_PER_TURN 1000
 #define LEAST_MS      1000
 #define MOST_MS       (UINT64_C(3650) * 86400000)
@@ -38,8 +39,9 @@ commands_ban_time(
 		(*ret_ms == 0 || (*ret_ms >= LEAST_MS && *ret_ms <= MOST_MS)))
 		return true;
 	control_finish(r, CONTROL_USAGE,
-		"how long: 1s to 3650d, such as 90s, 30min, 1h or 7d, or 0 for "
-		"ever");
+		"how long: '%.*s' is no time for a ban; expected 1s to 3650d, "
+		"such as 90s, 30min, 1h or 7d, or 0 for ever",
+		(int)(word.len > 31 ? 31 : word.len), word.p);
 	return false;
 }
 
@@ -58,9 +60,33 @@ commands_ban_reason(struct control_request *r, const struct words *words,
 	if (!b.over && banlist_reason_ok(buf_slice(&b)))
 		return true;
 	control_finish(r, CONTROL_USAGE,
-		"the reason has to be text of at most %d bytes",
+		"the reason is too long, or no text; expected text of at most "
+		"%d bytes",
 		BANS_REASON_MAX);
 	return false;
+}
+
+static void
+net_text(const struct conf_net *net, char out[64])
+{
+	struct buf b = buf_over(out, 63);
+
+	conf_net_print(net, &b);
+	out[b.len] = '\0';
+}
+
+/* With the network that was meant, most likely. */
+static void
+has_bits(struct control_request *r, const char *text, struct conf_net *net)
+{
+	char meant[64];
+
+	conf_net_mask(net);
+	net_text(net, meant);
+	control_finish(r, CONTROL_USAGE,
+		"%s: has bits set behind its prefix; expected %s, or the "
+		"address alone",
+		text, meant);
 }
 
 /* An address stands for what clients_per_ip counts as one. */
@@ -78,11 +104,16 @@ net_of(struct control_request *r, const struct words *words,
 			commands_ban_group(ret->address, ret);
 		return true;
 	}
-	control_finish(r, CONTROL_USAGE, "%s: %s",
-		*text ? text : "an address or a network is missing",
-		rc == -EDOM ? "has bits set behind its prefix"
-			    : "expected such as 192.0.2.7, 192.0.2.0/24 or "
-			      "2001:db8::/32");
+	if (*text == '\0')
+		control_finish(r, CONTROL_USAGE,
+			"an address or a network is missing; expected such as " NET_SAMPLES);
+	else if (rc == -EDOM)
+		has_bits(r, text, ret);
+	else
+		control_finish(r, CONTROL_USAGE,
+			"%s: this is no address and no network; expected such "
+			"as " NET_SAMPLES,
+			text);
 	return false;
 }
 
@@ -95,15 +126,6 @@ commands_ban_group(const uint8_t ip[16], struct conf_net *ret)
 	addr_group(ip, group);
 	ret->bits = memcmp(ip, mapped, sizeof mapped) == 0 ? 128 : 64;
 	memcpy(ret->address, group, sizeof group);
-}
-
-static void
-net_text(const struct conf_net *net, char out[64])
-{
-	struct buf b = buf_over(out, 63);
-
-	conf_net_print(net, &b);
-	out[b.len] = '\0';
 }
 
 static void
@@ -147,6 +169,24 @@ commands_ban_add(struct commands *c, const struct control_request *r,
 	return rc;
 }
 
+/* "ban 192.0.2.7 1h" would ban for ever, with "1h" as what is told. */
+static bool
+is_time_for_reason(
+	struct control_request *r, const struct words *words, unsigned at)
+{
+	char text[32];
+	uint64_t ms;
+
+	if (at != 2 || words->n != 3 ||
+		!text_of(words->word[2], text, sizeof text) ||
+		conf_duration_parse(text, &ms) < 0)
+		return false;
+	control_finish(r, CONTROL_USAGE,
+		"'%s' would be the reason of a ban for ever; expected --for %s",
+		text, text);
+	return true;
+}
+
 void
 commands_ban(struct commands *c, struct control_request *r,
 	const struct words *words)
@@ -167,7 +207,8 @@ commands_ban(struct commands *c, struct control_request *r,
 			return;
 		at += 2;
 	}
-	if (!commands_ban_reason(r, words, at, &ban))
+	if (!commands_ban_reason(r, words, at, &ban) ||
+		is_time_for_reason(r, words, at))
 		return;
 	rc = commands_ban_add(c, r, &ban, for_ms, note);
 	control_finish(r, rc < 0 ? CONTROL_REFUSED : CONTROL_DONE, "%s", note);
@@ -214,8 +255,10 @@ commands_unban(struct commands *c, struct control_request *r,
 	near = overlapping(master_banlist(c->master), &net);
 	if (near != NULL)
 		net_text(&near->net, other);
-	control_finish(r, CONTROL_REFUSED, "there is no ban of %s%s%s", text,
-		near ? ", but one of " : "", near ? other : "");
+	control_finish(r, CONTROL_REFUSED,
+		"there is no ban of %s%s%s; expected one that `banterctl bans` "
+		"shows",
+		text, near ? ", but one of " : "", near ? other : "");
 }
 
 static void

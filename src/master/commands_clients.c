@@ -334,14 +334,14 @@ commands_clients(struct commands *c, struct control_request *r,
 		if (commands_option(words, &at, "--limit", &limit) != 1 &&
 			commands_option(words, &at, "--worker", &only) != 1) {
 			control_finish(r, CONTROL_USAGE,
-				"clients: [--limit N] [--worker N]");
+				"clients: expected clients [--limit N] [--worker N]");
 			return;
 		}
 	master_status(c->master, &status);
 	if (only > status.n_slots) {
 		control_finish(r, CONTROL_REFUSED,
-			"there is no worker %u; the last is %u", (unsigned)only,
-			status.n_slots);
+			"there is no worker %u; expected 1 to %u",
+			(unsigned)only, status.n_slots);
 		return;
 	}
 	control_table(r,

@@ -201,6 +201,19 @@ commands_address(struct commands *c, uint64_t tag, struct slice body)
 	return 0;
 }
 
+static void
+no_such_nick(struct control_request *r, struct slice nick)
+{
+	char mem[256];
+	struct buf b = buf_over(mem, sizeof mem);
+
+	log_quote(&b, nick);
+	control_finish(r, CONTROL_REFUSED,
+		"nobody has the nick %.*s; expected one that `banterctl "
+		"clients` shows",
+		(int)b.len, b.p);
+}
+
 void
 commands_kick(struct commands *c, struct control_request *r,
 	const struct words *words)
@@ -210,12 +223,13 @@ commands_kick(struct commands *c, struct control_request *r,
 
 	if (nick.len == 0 || nick.len > NAME_MAX_LEN) {
 		control_finish(r, CONTROL_USAGE,
-			"kick: NICK [--ban DURATION] [REASON]");
+			"kick: a nick is missing; expected kick NICK [--ban "
+			"DURATION] [REASON]");
 		return;
 	}
 	session = hub_session_by_nick(master_hub(c->master), nick);
 	if (session == 0)
-		control_finish(r, CONTROL_REFUSED, "nobody has that nick");
+		no_such_nick(r, nick);
 	else if (words->n > 2 && slice_eq_str(words->word[2], "--ban"))
 		kick_ban(c, r, session, words);
 	else

@@ -54,7 +54,8 @@ commands_rooms(struct commands *c, struct control_request *r,
 
 	while (at < words->n)
 		if (commands_option(words, &at, "--limit", &limit) != 1) {
-			control_finish(r, CONTROL_USAGE, "rooms: [--limit N]");
+			control_finish(r, CONTROL_USAGE,
+				"rooms: expected rooms [--limit N]");
 			return;
 		}
 	control_table(r, "room\tmembers\tsequence\tconfigured\ttopic");

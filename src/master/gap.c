@@ -86,6 +86,7 @@ keep(struct gap *g, const struct bus_frame *f, struct slice body)
 	size_t padded = bus_padded(f->length);
 	char *to;
 
+	must(padded >= sizeof *f);
 	if (g->kept_len - g->kept_at + padded > GAP_KEPT_MAX) {
 		forget_kept(g);
 		g->over = true;

@@ -249,9 +249,11 @@ prepare_one(struct listeners *ls, const struct conf *conf, unsigned listen,
 		return -E2BIG;
 	}
 	rc = add_new(ls, conf, listen, want, generation);
-	if (rc < 0)
+	if (rc < 0) {
 		buf_printf(why, "listen %s: cannot listen on %s: %s", l->name,
 			want->text, strerror(-rc));
+		listeners_advice(want, l, rc, why);
+	}
 	return rc;
 }
 
@@ -269,6 +271,17 @@ has_dual(const struct listeners *ls, const struct listen_address *want)
 	return false;
 }
 
+/* The shipped configuration names both loopback addresses; a container without
+ * IPv6 is no mistake of its owner. */
+static bool
+is_spared(const struct conf_listen *l, const struct listen_address *want)
+{
+	const struct sockaddr_in6 *in6 = (const void *)&want->ss;
+
+	return l->n_addresses > 1 && want->ss.ss_family == AF_INET6 &&
+	       IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) && !listen_has_ipv6();
+}
+
 static int
 prepare_section(struct listeners *ls, const struct conf *conf, unsigned listen,
 	uint64_t generation, struct buf *why)
@@ -276,9 +289,12 @@ prepare_section(struct listeners *ls, const struct conf *conf, unsigned listen,
 	const struct conf_listen *l = &conf->listen[listen];
 	struct listen_options o;
 
+	ls->wrong = listen;
 	if (listeners_options(conf, listen, &o) < 0) {
-		buf_printf(why, "listen %s: there is no group '%s'", l->name,
-			l->socket_group);
+		buf_printf(why,
+			"listen %s: there is no group '%s' (key socket_group); "
+			"expected one: `addgroup --system %s`",
+			l->name, l->socket_group, l->socket_group);
 		return -EINVAL;
 	}
 	for (uint32_t i = 0; i < l->n_addresses; i++) {
@@ -293,6 +309,12 @@ prepare_section(struct listeners *ls, const struct conf *conf, unsigned listen,
 			log_info("listen %s: no IPv6 on this machine, "
 				 "listening on IPv4 only",
 				l->name);
+		if (is_spared(l, &want[0])) {
+			log_info("listen %s: no IPv6 on this machine, %s is "
+				 "left out",
+				l->name, want[0].text);
+			continue;
+		}
 		for (int j = n == 2 && has_dual(ls, &want[1]); j < n && rc == 0;
 			j++)
 			rc = prepare_one(

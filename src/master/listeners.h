@@ -60,6 +60,7 @@ struct listeners {
 	uint64_t mask;    /* who gets new connections */
 	unsigned n_spare;
 	struct spare_socket spare[SLOT_LISTENERS_MAX];
+	unsigned wrong; /* the section that listeners_prepare() failed at */
 	uint32_t last_number;
 	unsigned n;
 	struct address *at[SLOT_LISTENERS_MAX];
@@ -96,6 +97,10 @@ bool listeners_commit(struct listeners *ls, const struct conf *was,
  * not exist. */
 int listeners_options(
 	const struct conf *conf, unsigned listen, struct listen_options *ret);
+/* What an administrator can do about an errno of binding, behind "; expected ".
+ */
+void listeners_advice(const struct listen_address *a,
+	const struct conf_listen *l, int rc, struct buf *why);
 /* Give what is open the options of its next section. */
 void listeners_adjust(
 	struct address *a, const struct conf *was, const struct conf *conf);

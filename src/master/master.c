@@ -69,6 +69,37 @@ open_loop(struct master *m)
 }
 
 static int
+control_failed(struct master *m, const char *path, int rc)
+{
+	switch (rc) {
+	case -EPERM:
+		start_complain(m, "control_group",
+			"uid %u may not give the control socket to group '%s' "
+			"(key control_group); expected it to be a member of "
+			"that group (see control-group.conf among the "
+			"examples)",
+			(unsigned)geteuid(), m->conf->control_group);
+		return MASTER_EXIT_PERMISSION;
+	case -EEXIST:
+		log_error("the control socket '%s' cannot be made: what is "
+			  "there is no socket; expected nothing there",
+			path);
+		return MASTER_EXIT_CREATE;
+	case -EADDRINUSE:
+		log_error("the control socket '%s' cannot be made: another "
+			  "server listens there; expected it to be stopped, "
+			  "or another run_dir",
+			path);
+		return MASTER_EXIT_UNAVAILABLE;
+	default:
+		log_error("the control socket '%s' cannot be made: %s; "
+			  "expected a folder that uid %u may write to",
+			path, strerror(-rc), (unsigned)geteuid());
+		return MASTER_EXIT_CREATE;
+	}
+}
+
+static int
 open_control(struct master *m)
 {
 	const char *group = m->conf->control_group;
@@ -79,18 +110,17 @@ open_control(struct master *m)
 	if (*group)
 		rc = privileges_group(group, &gid);
 	if (rc < 0) {
-		log_error("control_group '%s' does not exist", group);
+		start_complain(m, "control_group",
+			"there is no group '%s' (key control_group); expected "
+			"one: `addgroup --system %s`",
+			group, group);
 		return MASTER_EXIT_CONFIG;
 	}
 	(void)snprintf(path, sizeof path, "%s/" CONTROL_NAME, m->rundir.path);
 	m->commands = commands_new(m);
 	rc = control_open(
 		m->loop, path, gid, commands_handle, m->commands, &m->control);
-	if (rc == 0)
-		return 0;
-	log_error("the control socket %s cannot be made: %s", path,
-		strerror(-rc));
-	return rc == -EADDRINUSE ? MASTER_EXIT_UNAVAILABLE : MASTER_EXIT_CREATE;
+	return rc == 0 ? 0 : control_failed(m, path, rc);
 }
 
 static int

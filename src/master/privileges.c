@@ -29,7 +29,9 @@ privileges_find(struct privileges *p, const char *user, const char *group,
 	bool root = geteuid() == 0;
 	int rc;
 
-	*p = (struct privileges){ .uid = geteuid(), .gid = getegid() };
+	*p = (struct privileges){
+		.user = user, .uid = geteuid(), .gid = getegid()
+	};
 	*ret_missing = user;
 	errno = 0;
 	pw = getpwnam(user);
@@ -86,9 +88,8 @@ has_bind_service(void)
 static int
 become(const struct privileges *p)
 {
-	gid_t groups[1] = { p->gid };
-
-	if (setgroups(1, groups) == -1 ||
+	/* Its other groups too: of one of them a socket may be. */
+	if (initgroups(p->user, p->gid) == -1 ||
 		setresgid(p->gid, p->gid, p->gid) == -1 ||
 		setresuid(p->uid, p->uid, p->uid) == -1)
 		return -errno;

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 struct privileges {
+	const char *user; /* borrowed from privileges_find() */
 	uid_t uid;
 	gid_t gid;
 	bool drop;       /* we are root and the user is another */

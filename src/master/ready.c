@@ -33,7 +33,9 @@ announce(struct master *m, unsigned n_ready)
 	health_steer(m);
 	m->ready = true;
 	if (rc < 0)
-		log_warning("%s/banterd.pid cannot be written: %s",
+		log_warning(
+			"%s/banterd.pid cannot be written: %s; expected space "
+			"and the right to: what reads it does not find us",
 			m->rundir.path, strerror(-rc));
 	log_notice("ready: %u of %u workers", n_ready, m->n_slots);
 	status_notify(m, "READY=1", NULL);

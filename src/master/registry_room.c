@@ -75,8 +75,9 @@ void
 rooms_grow(struct registry *reg, unsigned n_slots)
 {
 	uint32_t join[CONF_ROOMS];
+	const uint32_t n_join = reg->n_autojoin;
 
-	for (uint32_t i = 0; i < reg->n_autojoin; i++)
+	for (uint32_t i = 0; i < n_join; i++)
 		join[i] = reg->autojoin[i]->index;
 	rooms_tidy(reg);
 	for (uint32_t i = 0; i < reg->n_order; i++) {
@@ -85,7 +86,7 @@ rooms_grow(struct registry *reg, unsigned n_slots)
 		reg->order[i].room = room;
 		reg->room[room->index] = room;
 	}
-	for (uint32_t i = 0; i < reg->n_autojoin; i++)
+	for (uint32_t i = 0; i < n_join; i++)
 		reg->autojoin[i] = reg->room[join[i]];
 	reg->n_slots = n_slots;
 }

@@ -10,7 +10,11 @@
 #include "master/resize.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define FOLDER_MODE 0750
 
@@ -56,15 +60,60 @@ start_conf(struct master *m)
 	return 0;
 }
 
+/* "FILE:LINE: " of a key, before what is wrong with its value. */
+static void
+log_at(struct master *m, const char *key, const char *listener,
+	const struct buf *why)
+{
+	char mem[PATH_MAX + 16];
+	struct buf at = buf_over(mem, sizeof mem);
+
+	conf_where(m->conf_path, key, listener, &at);
+	log_error("%.*s: %.*s", (int)at.len, at.p, (int)why->len, why->p);
+}
+
+void
+start_complain(struct master *m, const char *key, const char *fmt, ...)
+{
+	char mem[512];
+	struct buf why = buf_over(mem, sizeof mem);
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&why, fmt, ap);
+	va_end(ap);
+	log_at(m, key, NULL, &why);
+}
+
 static int
-open_log(const struct master *m, enum log_sink sink, const char *path)
+open_log(struct master *m, enum log_sink sink, const char *path)
 {
 	int rc = log_open(sink, path, (enum log_level)m->conf->log.level);
+	char mem[512];
+	struct buf why = buf_over(mem, sizeof mem);
 
-	if (rc < 0)
-		log_error("the log %s cannot be opened: %s", path ? path : "",
+	if (rc >= 0)
+		return 0;
+	if (sink == LOG_SINK_SYSLOG)
+		buf_printf(&why,
+			"log.target: no syslog daemon can be reached at "
+			"/dev/log: %s; expected one that runs, or another "
+			"target",
 			strerror(-rc));
-	return rc < 0 ? MASTER_EXIT_CREATE : 0;
+	else if (sink == LOG_SINK_FILE)
+		buf_printf(&why,
+			"log.file: '%s' cannot be opened: %s; expected a file "
+			"that uid %u may make and write to, in a folder that "
+			"exists",
+			path, strerror(-rc), (unsigned)geteuid());
+	else
+		buf_printf(&why,
+			"log.target: standard error cannot be used: %s; "
+			"expected an open one",
+			strerror(-rc));
+	log_at(m, sink == LOG_SINK_FILE ? "log.file" : "log.target", NULL,
+		&why);
+	return MASTER_EXIT_CREATE;
 }
 
 int
@@ -91,11 +140,25 @@ start_log(struct master *m)
 }
 
 static int
-folder_failed(const char *path, int rc)
+folder_failed(
+	struct master *m, const char *key, const char *path, uid_t uid, int rc)
 {
-	log_error("%s cannot be made or used: %s", path, strerror(-rc));
-	return rc == -EACCES || rc == -EPERM ? MASTER_EXIT_PERMISSION
-					     : MASTER_EXIT_CREATE;
+	bool denied = rc == -EACCES || rc == -EPERM;
+	char mem[512];
+	struct buf why = buf_over(mem, sizeof mem);
+
+	buf_printf(&why, "%s: '%s' cannot be used: %s; expected a folder that ",
+		key, path, strerror(-rc));
+	if (denied && access(path, F_OK) == 0)
+		buf_printf(&why,
+			"uid %u may write to: `chown %u %s`, or a start as its "
+			"owner or as root",
+			(unsigned)uid, (unsigned)uid, path);
+	else
+		buf_printf(&why, "exists or can be made: `install -d -o %u %s`",
+			(unsigned)uid, path);
+	log_at(m, key, NULL, &why);
+	return denied ? MASTER_EXIT_PERMISSION : MASTER_EXIT_CREATE;
 }
 
 static int
@@ -106,16 +169,51 @@ make_folders(struct master *m, const struct privileges *p)
 		&m->rundir, m->conf->run_dir, p->uid, p->gid, &other);
 
 	if (rc == -EWOULDBLOCK) {
-		log_error(
-			"another instance runs already as pid %d (%s is locked)",
+		log_error("another instance runs already as pid %d ('%s' is "
+			  "locked); expected it to be stopped, or a run_dir of "
+			  "its own for each",
 			(int)other, m->conf->run_dir);
 		return MASTER_EXIT_UNAVAILABLE;
 	}
 	if (rc < 0)
-		return folder_failed(m->conf->run_dir, rc);
+		return folder_failed(
+			m, "run_dir", m->conf->run_dir, p->uid, rc);
 	rc = rundir_make_folder(
 		m->conf->state_dir, FOLDER_MODE, p->uid, p->gid);
-	return rc < 0 ? folder_failed(m->conf->state_dir, rc) : 0;
+	return rc < 0 ? folder_failed(
+				m, "state_dir", m->conf->state_dir, p->uid, rc)
+		      : 0;
+}
+
+/* Whoever can write to it can put a control socket of his own there, or a list
+ * of bans. */
+static void
+warn_open_folder(const char *key, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == -1)
+		return;
+	if (st.st_mode & S_IWOTH && !(st.st_mode & S_ISVTX))
+		log_warning("%s: everybody may write to '%s' (mode %04o), and "
+			    "so put a file of his own in the place of ours; "
+			    "expected `chmod o-w %s`",
+			key, path, (unsigned)(st.st_mode & 07777), path);
+	else if (st.st_uid != 0 && st.st_uid != geteuid())
+		log_warning("%s: '%s' belongs to uid %u, who may replace what "
+			    "is in it; expected `chown %u %s`",
+			key, path, (unsigned)st.st_uid, (unsigned)geteuid(),
+			path);
+}
+
+/* As who we are now: found out later, it would be by a socket or a ban. */
+static int
+check_folder(struct master *m, const char *key, const char *path)
+{
+	if (faccessat(AT_FDCWD, path, R_OK | W_OK | X_OK, AT_EACCESS) == -1)
+		return folder_failed(m, key, path, geteuid(), -errno);
+	warn_open_folder(key, path);
+	return 0;
 }
 
 static int
@@ -130,14 +228,39 @@ drop(struct master *m, const struct privileges *p)
 	}
 	rc = privileges_drop(p);
 	if (rc < 0) {
-		log_error("cannot become user '%s': %s", m->conf->user,
-			strerror(-rc));
+		log_error("cannot become user '%s': %s; expected root with "
+			  "CAP_SETUID and CAP_SETGID, or a start as that user",
+			m->conf->user, strerror(-rc));
 		return MASTER_EXIT_PERMISSION;
 	}
 	if (p->other_user)
-		log_warning("not started by root: user '%s' is ignored",
+		log_warning("not started by root: user '%s' is ignored; "
+			    "expected a start by root or by that user, or "
+			    "user = \"NAME\" of who starts it",
 			m->conf->user);
-	return 0;
+	rc = check_folder(m, "run_dir", m->conf->run_dir);
+	return rc ? rc : check_folder(m, "state_dir", m->conf->state_dir);
+}
+
+static int
+no_account(struct master *m, const char *missing, int rc)
+{
+	bool user = missing == m->conf->user;
+	char mem[256];
+	struct buf why = buf_over(mem, sizeof mem);
+
+	if (rc == -ENOENT)
+		buf_printf(&why,
+			"there is no %s '%s' (key %s); expected one: "
+			"`%s --system %s%s`",
+			user ? "user" : "group", missing,
+			user ? "user" : "group", user ? "adduser" : "addgroup",
+			user ? "--group " : "", missing);
+	else
+		buf_printf(&why, "%s '%s' cannot be looked up: %s",
+			user ? "user" : "group", missing, strerror(-rc));
+	log_at(m, user ? "user" : "group", NULL, &why);
+	return MASTER_EXIT_CONFIG;
 }
 
 int
@@ -147,11 +270,8 @@ start_user(struct master *m)
 	const char *missing;
 	int rc = privileges_find(&p, m->conf->user, m->conf->group, &missing);
 
-	if (rc < 0) {
-		log_error("user or group '%s': %s", missing,
-			rc == -ENOENT ? "does not exist" : strerror(-rc));
-		return MASTER_EXIT_CONFIG;
-	}
+	if (rc < 0)
+		return no_account(m, missing, rc);
 	rc = make_folders(m, &p);
 	if (rc == 0)
 		rc = drop(m, &p);
@@ -173,6 +293,11 @@ bind_failed(int rc)
 	case -EINVAL:
 	case -E2BIG:
 		return MASTER_EXIT_CONFIG;
+	case -ENOENT:
+	case -ENOTDIR:
+	case -EROFS:
+	case -ENOSPC:
+		return MASTER_EXIT_CREATE;
 	default:
 		return MASTER_EXIT_OS;
 	}
@@ -191,7 +316,8 @@ start_limits(struct master *m)
 	rc = listeners_prepare(
 		&m->listeners, m->conf, m->conf_generation, &why);
 	if (rc < 0) {
-		log_error("%.*s", (int)why.len, why.p);
+		log_at(m, "listen.address",
+			m->conf->listen[m->listeners.wrong].name, &why);
 		return bind_failed(rc);
 	}
 	listeners_drop_spare(&m->listeners);

@@ -58,8 +58,12 @@ supervise_start_worker(struct slot *s)
 	if (s->keeper == 0) {
 		rc = slot_open(s);
 		if (rc < 0)
-			log_error("keeper %u cannot be started: %s", s->number,
-				strerror(-rc));
+			log_error("keeper %u cannot be started: %s%s",
+				s->number, strerror(-rc),
+				rc == -EMFILE || rc == -ENFILE
+					? "; expected more: raise LimitNOFILE= "
+					  "(ulimit -n)"
+					: "");
 	}
 	if (rc == 0) {
 		rc = slot_spawn(s);

@@ -239,6 +239,7 @@ rehearsed(struct upgrade *u, int status)
 	char said[256], how[64], why[400];
 	bool good = said_so(u, said, sizeof said) && !u->helper_late &&
 		    WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	bool foreign;
 
 	u->helper = 0;
 	end_helper(u);
@@ -251,8 +252,13 @@ rehearsed(struct upgrade *u, int status)
 		return;
 	}
 	describe_end(u, status, how, sizeof how);
-	(void)snprintf(why, sizeof why, "the rehearsal of %s %s%s%s",
-		u->m->binary, how, *said ? ": " : "", said);
+	/* Nothing, or that it cannot be executed, is not what a banterd says.
+	 */
+	foreign = !*said ||
+		  (WIFEXITED(status) && WEXITSTATUS(status) == UPGRADE_NO_EXEC);
+	(void)snprintf(why, sizeof why, "the rehearsal of %s %s%s%s%s",
+		u->m->binary, how, *said ? ": " : "", said,
+		foreign ? "; expected a banterd for this machine there" : "");
 	refuse(u, why);
 }
 

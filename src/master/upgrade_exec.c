@@ -21,8 +21,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define EXIT_EXEC 127
-
 char *
 upgrade_binary(void)
 {
@@ -36,19 +34,26 @@ upgrade_open(const char *path, struct buf *why)
 {
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int rc = fd == -1 ? -errno : 0;
+	int rc;
 
-	if (fd != -1 && fstat(fd, &st) == -1)
+	if (fd == -1 || fstat(fd, &st) == -1) {
 		rc = -errno;
-	if (rc < 0) {
-		buf_printf(why, "%s cannot be opened: %s", path, strerror(-rc));
-	} else if (!S_ISREG(st.st_mode) || !(st.st_mode & 0111)) {
-		buf_printf(why, "%s is not an executable file", path);
-		rc = -EACCES;
-	}
-	if (rc < 0)
+		buf_printf(why,
+			"%s cannot be opened: %s; expected the installed program "
+			"there",
+			path, strerror(-rc));
 		fd_close(&fd);
-	return rc < 0 ? rc : fd;
+		return rc;
+	}
+	if (!S_ISREG(st.st_mode) || !(st.st_mode & 0111)) {
+		buf_printf(why,
+			"%s is not an executable file; expected the installed "
+			"program there",
+			path);
+		fd_close(&fd);
+		return -EACCES;
+	}
+	return fd;
 }
 
 static int
@@ -164,7 +169,7 @@ rehearse(struct master *m, int image, int memory, int out)
 	privileges_forget();
 	rc = exec_fd(image, argv);
 	(void)dprintf(out, "it cannot be executed: %s\n", strerror(-rc));
-	_exit(EXIT_EXEC);
+	_exit(UPGRADE_NO_EXEC);
 }
 
 int

@@ -7,6 +7,9 @@
 
 #include "master/upgrade.h"
 
+/* Exit code of a child whose exec() of the new image failed. */
+#define UPGRADE_NO_EXEC 127
+
 enum upgrade_phase {
 	UPGRADE_IDLE,
 	UPGRADE_REHEARSING,

@@ -8,6 +8,7 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DEFAULT_SOCKET "/run/banter/control.sock"
@@ -87,13 +88,46 @@ take_late_json(struct asked *asked)
 	asked->n_words = n;
 }
 
+/* A word of the command line may hold what steers a terminal. */
+static void
+complain_of(const char *word)
+{
+	(void)fputs("banterctl: ", stderr);
+	if (word == NULL) {
+		(void)fputs("a verb is missing", stderr);
+	} else {
+		char *safe = ctl_safe(word);
+
+		(void)fprintf(stderr, "'%s' is no verb", safe);
+		free(safe);
+	}
+	(void)fprintf(stderr, "; expected one of these\n\n%s", usage);
+}
+
+static enum ctl_exit
+bad_option(char **argv, bool no_value)
+{
+	const char *word = argv[optind - 1];
+	char text[3] = { '-', (char)optopt, '\0' };
+	/* optopt is 0 for a long one that is not known. */
+	char *safe = ctl_safe(optopt && strncmp(word, "--", 2) ? text : word);
+
+	(void)fprintf(stderr,
+		"banterctl: '%s' is not understood; expected one of these "
+		"options%s\n\n%s",
+		safe, no_value ? ", with its value" : "", usage);
+	free(safe);
+	return CTL_USAGE;
+}
+
 /* -1: go on; else what to exit with. */
 static int
 read_options(int argc, char **argv, struct asked *asked)
 {
 	int c;
 
-	while ((c = getopt_long(argc, argv, "+s:jhV", options, NULL)) != -1) {
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "+:s:jhV", options, NULL)) != -1) {
 		switch (c) {
 		case 's':
 			asked->socket = optarg;
@@ -108,16 +142,13 @@ read_options(int argc, char **argv, struct asked *asked)
 			(void)puts("banterctl " BANTER_VERSION);
 			return CTL_DONE;
 		default:
-			(void)fputs("Try 'banterctl -h'.\n", stderr);
-			return CTL_USAGE;
+			return bad_option(argv, c == ':');
 		}
 	}
 	asked->word = argv + optind;
 	asked->n_words = argc - optind;
 	if (asked->n_words == 0 || !is_verb(asked->word[0])) {
-		(void)fprintf(stderr, "banterctl: %s\n\n%s",
-			asked->n_words ? "unknown verb" : "a verb is missing",
-			usage);
+		complain_of(asked->n_words ? asked->word[0] : NULL);
 		return CTL_USAGE;
 	}
 	take_late_json(asked);

@@ -38,13 +38,23 @@ fail(const struct call *call, const char *what, int error)
 	case ENOENT:
 	case ECONNREFUSED:
 		(void)snprintf(call->why, 256,
-			"banterd is not running: "
-			"nobody listens at %s",
+			"banterd is not running: nobody listens at %s; "
+			"expected it to be started, or -s with the "
+			"control.sock of its run_dir",
 			call->socket);
 		return CTL_NOT_RUNNING;
 	case EACCES:
 	case EPERM:
+		(void)snprintf(call->why, 256,
+			"%s: %s; expected root, or a member of the "
+			"control_group of banterd.conf(5)",
+			call->socket, strerror(error));
 		return CTL_PERMISSION;
+	case ENAMETOOLONG:
+		(void)snprintf(call->why, 256,
+			"-s: the path is too long; expected at most %zu bytes",
+			sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+		return CTL_USAGE;
 	case EAGAIN:
 	case ETIMEDOUT:
 		(void)snprintf(
@@ -116,7 +126,10 @@ send_request(struct call *call, const struct ctl_question *q)
 	}
 	buf_chr(&b, '\n');
 	if (b.over || b.len > REQUEST_MAX) {
-		(void)snprintf(call->why, 256, "the words are too long");
+		(void)snprintf(call->why, 256,
+			"the words are too long; expected at most %d "
+			"bytes of them",
+			REQUEST_MAX);
 		return CTL_USAGE;
 	}
 	if (send(call->fd, b.p, b.len, MSG_NOSIGNAL) != (ssize_t)b.len)

@@ -121,7 +121,13 @@ page_has('banter-text(7)', 'states of a connection',
 	sub { $text =~ /^\.It Li \Q$_[0]\E$/m && has($banterctl, $_[0]) },
 	grep { $_ ne 'free' } $states =~ /"(\w+)"/g);
 
-page_has('banterd(8)', 'events', sub { $banterd =~ /^\.It Li event=\Q$_[0]\E /m },
+# In the diagnostics of whichever page it belongs to.
+my %diagnostics = map { my $p = $_; $p => slurp($p) =~ /^\.Sh DIAGNOSTICS\n(.*?)(?=^\.Sh |\z)/ms ? $1 : '' }
+	glob 'man/*.[1-8]';
+page_has('banterd(8) or another page', 'events', sub {
+	my $event = $_[0];
+	return grep { /^\.It Li event=\Q$event\E /m } values %diagnostics;
+},
 	slurp('src/log/event.c') =~ /\[LOG_\w+\] = \{ "(\w+)"/g);
 my ($codes) = slurp('src/master/master.h') =~ /enum master_exit \{(.*?)\}/s;
 page_has('banterd(8)', 'exit codes', sub { $banterd =~ /^\.It \Q$_[0]\E$/m },

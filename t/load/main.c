@@ -52,7 +52,8 @@ static const struct option longs[] = {
 static bool
 option(struct load_options *o, int c)
 {
-	unsigned n = optarg ? (unsigned)strtoul(optarg, NULL, 10) : 0;
+	const char *text = optarg ? optarg : "";
+	unsigned n = (unsigned)strtoul(text, NULL, 10);
 
 	switch (c) {
 	case 'H':
@@ -77,7 +78,7 @@ option(struct load_options *o, int c)
 		o->timeout_s = n;
 		break;
 	case OPT_RATE:
-		o->rate = strtod(optarg, NULL);
+		o->rate = strtod(text, NULL);
 		break;
 	case OPT_UNTIL_EOF:
 		o->until_eof = true;

@@ -300,7 +300,7 @@ Test(commands, kick)
 {
 	int fd;
 
-	HAS(hear(ask("kick bob")), ".1 nobody has that nick");
+	HAS(hear(ask("kick bob")), ".1 nobody has the nick \"bob\"; expected");
 	HAS(hear(ask("kick")), ".64 kick:");
 	known_session = session_id(2, 77);
 	fd = ask("kick ann too%20loud now");
@@ -334,7 +334,7 @@ Test(commands, kick_and_ban)
 	known_session = ann;
 	HAS(hear(ask("kick ann --ban")), ".64 how long:");
 	HAS(hear(ask("kick ann --ban 5m")), ".64 how long:");
-	HAS(hear(ask("kick ann --ban 1h a%0Ab")), ".64 the reason has to");
+	HAS(hear(ask("kick ann --ban 1h a%0Ab")), ".64 the reason is");
 	fd = ask("kick ann --ban 1h too loud");
 	turns(3);
 	cr_assert_eq(asked[0].type, CTL_ADDRESS_OF);
@@ -377,7 +377,8 @@ Test(commands, ban_unban_bans)
 	ban_saved = 0;
 	HAS(hear(ask("ban 192.0.2.2")), ".1 there are as many bans as");
 	HAS(hear(ask("bans")), "row\t10.0.0.0/8\t2");
-	HAS(hear(ask("unban 192.0.2.9")), ".1 there is no ban of 192.0.2.9\n");
+	HAS(hear(ask("unban 192.0.2.9")),
+		".1 there is no ban of 192.0.2.9; expected");
 	HAS(hear(ask("unban 10.1.0.0/16")), ", but one of 10.0.0.0/8");
 	HAS(hear(ask("unban 0.0.0.0/0")), ", but one of ");
 	HAS(hear(ask("unban 192.0.2.1")), ".0 192.0.2.1 is not banned any");
@@ -391,7 +392,8 @@ Test(commands, reload)
 	cr_assert_str_eq(hear(ask("reload")),
 		"=key\teffect\nrow\tlimits.rate\tapplied\n"
 		"row\tlisten text.port\tapplied\n"
-		"row\tuser\tpending restart\n.0 reloaded\n");
+		"row\tuser\tpending restart\n.0 reloaded; what is pending "
+		"needs a restart, which closes all connections: `systemctl restart banterd`\n");
 	reload_report = "";
 	HAS(hear(ask("reload")), ".0 reloaded; nothing has changed\n");
 	reload_rc = -EINVAL;

@@ -112,6 +112,25 @@ Test(conf_load, map_refuses_what_is_no_configuration)
 }
 
 #ifdef BANTER_TEST_FAULTS
+Test(conf_load, keys_of_earlier_releases_are_known)
+{
+	accept_text("test_old_name = x\nlimits { test_old_nets = {\"::1\"}\n"
+		    "test_gone = 5 }");
+	cr_expect(eq(str, conf.name, "x"));
+	cr_expect(eq(u32, conf.limits.exempt.n, 1));
+	cr_expect(eq(uint, report.n_warnings, 3));
+	cr_expect(strstr(report.text,
+			  "b.conf:1: warning: 'test_old_name' is "
+			  "called 'name' since 0.1.0; expected") != NULL);
+	cr_expect(strstr(report.text, "b.conf:3: warning: 'test_gone' has no "
+				      "effect since 0.1.0; expected") != NULL);
+	refuse_text("name = a\ntest_old_name = b",
+		"b.conf:2: warning: 'test_old_name' is");
+	cr_expect(
+		strstr(report.text, "b.conf:2: 'name' is there twice") != NULL);
+	refuse_text("test_gone = 5", "b.conf:1: there is no key 'test_gone'");
+}
+
 Test(conf_load, load_outlives_a_crash_of_the_parser)
 {
 	int fd = 7;

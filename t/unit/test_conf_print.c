@@ -30,7 +30,7 @@ Test(conf_print, print_is_itself_a_configuration)
 		    "listen x { address = {\"::1\", \"/a\\\"b\"} port = 0\n"
 		    "mode = raw room = r1 flush_after = 1500ms\n"
 		    "charset = GB18030 }\n"
-		    "room 'a\"b' { topic = \"//x /* y\" autojoin = on }\n"
+		    "room 'a[b' { topic = \"//x /* y\" autojoin = on }\n"
 		    "limits { exempt = {\"10.0.0.0/8\", \"2001:db8::/32\", "
 		    "\"::/0\", \"0.0.0.0/0\"} idle_timeout = 90s\n"
 		    "output_bytes = 5000 }\n"
