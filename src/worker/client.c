@@ -387,8 +387,11 @@ client_retry_ended(struct worker *w)
 void
 client_forget(struct worker *w, const struct session *s)
 {
-	log_close(w, s, SLICE_LIT("server fault"));
-	count(w, fault_closed, 1);
+	/* Or the one before died between close() and the end of the record. */
+	if (s->state != SESSION_FLUSHING && s->state != SESSION_CLOSING) {
+		log_close(w, s, SLICE_LIT("server fault"));
+		count(w, fault_closed, 1);
+	}
 	count(w, closed, 1);
 	tx_begin(&w->arena);
 	chat_leave_all(w->chat, s);
