@@ -50,6 +50,7 @@ class Server:
         if self.process:
             process.stop(self.process, self.stop_signal)
         shutil.rmtree(self.dir, ignore_errors=True)
+        self.dir = None
 
     def log_tail(self):
         try:
