@@ -326,8 +326,10 @@ loader_cpu(struct director *d, bool after)
 {
 	for (unsigned i = 0; i < d->r->plan.processes; i++) {
 		struct loader_use *u = &d->r->loader[i];
+		uint64_t before = after ? u->cpu_ns : 0, now = before;
 
-		u->cpu_ns = process_cpu_ns(u->pid) - (after ? u->cpu_ns : 0);
+		(void)process_cpu_ns(u->pid, &now);
+		u->cpu_ns = now - before;
 	}
 }
 
@@ -459,7 +461,7 @@ prepare(struct director *d)
 		return fail(d, "shared memory: %s", strerror(-rc));
 	d->s->director = getpid();
 	for (unsigned i = 0; i < d->o->n_servers; i++)
-		if (process_cpu_ns(d->o->server[i]) == 0)
+		if (!process_cpu_ns(d->o->server[i], &(uint64_t){ 0 }))
 			return fail(d, "there is no process %d to measure",
 				(int)d->o->server[i]);
 	return pin(d);

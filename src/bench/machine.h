@@ -30,8 +30,8 @@ struct processes {
 struct processes processes_of(const pid_t *roots, unsigned n_roots);
 const struct process *processes_find(const struct processes *list, pid_t pid);
 
-/* The CPU clock of a process; 0: it is gone. */
-uint64_t process_cpu_ns(pid_t pid);
+/* The CPU clock of a process, which may be 0 yet.  False: it is gone. */
+bool process_cpu_ns(pid_t pid, uint64_t *ret);
 
 /* Sum of the proportional set sizes, in bytes; of those that may be read. */
 uint64_t processes_pss(const struct processes *list);

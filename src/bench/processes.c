@@ -13,16 +13,17 @@
 #include <time.h>
 #include <unistd.h>
 
-uint64_t
-process_cpu_ns(pid_t pid)
+bool
+process_cpu_ns(pid_t pid, uint64_t *ret)
 {
 	struct timespec t;
 	clockid_t clock;
 
 	if (clock_getcpuclockid(pid, &clock) != 0 ||
 		clock_gettime(clock, &t) == -1)
-		return 0;
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+		return false;
+	*ret = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	return true;
 }
 
 /* /proc/PID/stat: the name is in parentheses and may have some itself. */
@@ -130,8 +131,7 @@ processes_of(const pid_t *roots, unsigned n_roots)
 
 		if (!descends(&all, p, roots, n_roots))
 			continue;
-		p->cpu_ns = process_cpu_ns(p->pid);
-		if (p->cpu_ns)
+		if (process_cpu_ns(p->pid, &p->cpu_ns))
 			found.p[found.n++] = *p;
 	}
 	free(all.p);

@@ -165,10 +165,8 @@ errors(const struct bench_errors *e)
 static void
 set_counts(json_t *j, const struct result *r)
 {
-	json_t *counts = json_object(), *rates = json_object(),
-	       *connect = json_object();
+	json_t *counts = json_object(), *rates = json_object();
 	double seconds = (double)r->measured_ns / 1e9;
-	double setup = (double)r->setup_ns / 1e9;
 
 	set_int(counts, "sent", r->sent);
 	set_int(counts, "expected", r->expected);
@@ -179,14 +177,21 @@ set_counts(json_t *j, const struct result *r)
 	set_real(rates, "messages_per_s", (double)r->sent / seconds);
 	set_real(rates, "deliveries_per_s", (double)r->delivered / seconds);
 	set_real(rates, "connections_per_s", (double)r->transients / seconds);
-	set_int(connect, "connections", r->plan.clients);
-	set_real(connect, "seconds", setup);
-	set_real(connect, "per_s",
-		setup > 0 ? (double)r->plan.clients / setup : 0);
 	set(j, "counts", counts);
 	set(j, "rates", rates);
-	if (r->plan.clients)
-		set(j, "connect", connect);
+}
+
+static json_t *
+connecting(const struct result *r)
+{
+	json_t *j = json_object();
+	double seconds = (double)r->setup_ns / 1e9;
+
+	set_int(j, "connections", r->plan.clients);
+	set_real(j, "seconds", seconds);
+	set_real(j, "per_s",
+		seconds > 0 ? (double)r->plan.clients / seconds : 0);
+	return j;
 }
 
 static void
@@ -354,6 +359,8 @@ report_json(const struct bench_options *o, const struct result *r)
 		set(j, "warnings", texts(r->warning, r->n_warnings));
 		set(j, "errors", errors(&r->errors));
 		set_counts(j, r);
+		if (r->plan.clients)
+			set(j, "connect", connecting(r));
 		set_all_times(j, &r->times);
 		set(j, "loader", loader(r));
 		if (o->n_servers)
