@@ -42,7 +42,8 @@ sub serve
 	my $s = { pid => $pid, out => $out, in => $in, said => $said };
 	while (defined(my $line = line($out))) {
 		$s->{port} = $1 if $line =~ /^LISTEN .* (\d+)$/;
-		return $s if $line =~ /^READY|^CONNECTED/;
+		$s->{last} = $line;
+		return $s if $line =~ /^READY|^CONNECTED|^STOPPED/;
 	}
 	return $s;
 }
@@ -199,7 +200,10 @@ for my $model (qw(threads select epoll asyncio)) {
 		print { $s->{in} } "again\n" if $n < 40;
 		$n >= 40;
 	}, '... and the crowd counts it') or diag "$n of 40";
-	end($_, 'KILL') for $c, $s;
+	end($_, 'KILL') for $c;
+	my $stops = serve($crowd, '-p', $s->{port}, '-k', 1, '-n', 4, '-m', 4_000_000_000);
+	like($stops->{last}, qr/^STOPPED 0 the memory/, '... which spares the memory');
+	end($_, 'KILL') for $stops, $s;
 }
 
 # ---- the runner --------------------------------------------------------------------

@@ -26,7 +26,7 @@ def block(name, rows):
 
 
 def draw(path, size, script):
-    head = (f"set terminal svg size {size[0]},{size[1]} font 'sans-serif,13' "
+    head = (f"set terminal svg noenhanced size {size[0]},{size[1]} font 'sans-serif,13' "
             "background '#ffffff'\n"
             f'set output {quote(path)}\n'
             "set border 3 lc rgb '#404040'\nset tics nomirror\n"

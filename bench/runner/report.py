@@ -2,6 +2,7 @@
 #
 # SPDX-License-Identifier: MIT
 import os
+import shlex
 
 from . import parts, plots, sections
 from .expect import EXPECTED
@@ -98,10 +99,20 @@ def command_text(records):
     """One command, to do a run by hand."""
     for r in records:
         if r.get('bench') and r['counts']:
-            words = [w for w in r['command']]
-            words[0] = os.path.basename(words[0])
-            return '\nOne run: `' + ' '.join(words) + '`\n'
+            return '\nOne run: `' + shlex.join(by_hand(r['command'])) + '`\n'
     return ''
+
+
+def by_hand(command):
+    """Without what is for our own book-keeping."""
+    words = [os.path.basename(command[0])]
+    rest = iter(command[1:])
+    for word in rest:
+        if word in ('--hgrm', '--revision'):
+            next(rest)
+        elif word != '--quiet':
+            words.append(word)
+    return words
 
 
 def appendix(heads, store):

@@ -173,9 +173,12 @@ def left_out(records):
 
 def engines(records, head, plot):
     names = head['engines']
-    by = {}
+    by, room = {}, {}
     for r in records:
         v = r['values']
+        if v['percent'] is None:
+            room.setdefault(v['engine'], []).append(r)
+            continue
         by.setdefault((v['percent'], v['clients']), {}).setdefault(v['engine'], []).append(r)
     cost = ('server', 'cpu_per_message_ns')
     text = ''
@@ -183,10 +186,15 @@ def engines(records, head, plot):
                                        ('p99 of the round trip, us', ('latency', 'p99'), 1e3, 0)):
         rows = []
         for (percent_, clients), own in sorted(by.items()):
-            rows.append([f'{clients:,} clients, {active(percent_, clients)}'] + [
+            rows.append([f'{clients:,} clients, {active(percent_)}'] + [
                 figure(own[e], *path).text(scale, digits) if e in own
                 else 'n/a' for e in names])
         text += f'\n{title}:\n\n' + table(['load', *names], rows)
+    if room:
+        members = next(iter(room.values()))[0]['values']['clients']
+        text += f'\nOne room of {members}, one message at a time, CPU per delivery, ns:\n\n'
+        text += table(['', *names], [['one room', *(figure(room.get(e, []), *CPU).text()
+                                                    for e in names)]])
     if 'select' in names:
         text += '\nn/a: select has no descriptors above 1,023, so no run was made.\n'
     for percent_ in sorted({p for p, _ in by}):
@@ -199,12 +207,12 @@ def engines(records, head, plot):
                 lines.append((e, points))
         if lines:
             text += plot(f'engines-{percent_}', plots.curves,
-                         f'CPU per message, {active(percent_, 0)}', 'connected clients',
+                         f'CPU per message, {active(percent_)}', 'connected clients',
                          'us of CPU per message', lines, log='xy')
     return text
 
 
-def active(percent_, _clients):
+def active(percent_):
     return 'one active' if percent_ == 0 else f'{percent_} % active'
 
 

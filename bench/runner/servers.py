@@ -50,6 +50,7 @@ class Server:
         if self.process:
             process.stop(self.process, self.stop_signal)
         shutil.rmtree(self.dir, ignore_errors=True)
+        self.dir = None
 
     def log_tail(self):
         try:
@@ -168,8 +169,10 @@ class Banter(Server):
         return self.cpu_list or super().cpus()
 
     def configuration(self):
+        # A worker with select has no descriptor above 1,023, and says so.
+        most = 980 if self.engine == 'select' else self.max_clients_set
         return BANTER_CONF.format(workers=self.workers, engine=self.engine,
-                                  dir=self.dir or 'DIR', max_clients=self.max_clients_set)
+                                  dir=self.dir or 'DIR', max_clients=most)
 
     @property
     def program(self):

@@ -12,8 +12,8 @@ class Settings:
     build: str                  # where the programs are
     out: str                    # where results go: build/bench
     rounds: int = 5
-    seconds: float = 1.0        # of one measured run
-    warmup: float = 0.3
+    seconds: float = 0.8        # of one measured run
+    warmup: float = 0.2
     patience: int = 20          # seconds without progress until the rest is lost
     small: int = 1000           # members of the usual room
     large: int = 10000
@@ -26,7 +26,7 @@ class Settings:
     keep_going: bool = True
 
     def quick(self):
-        self.kind, self.rounds, self.seconds, self.warmup = 'quick', 2, 0.6, 0.2
+        self.kind, self.rounds, self.seconds, self.warmup = 'quick', 2, 0.5, 0.2
 
     def tiny(self):
         """For the test of this program: seconds in all, figures of no use."""

@@ -33,6 +33,7 @@ class Case:
     watch_memory: bool = False
     after: object = None            # called with the server when the load is over
     loader_cpus: list = None
+    attempts: int = ATTEMPTS
     rounds: int = None
 
 
@@ -108,7 +109,7 @@ class Bench:
         return record
 
     def run(self, part, case, round_):
-        for attempt in range(ATTEMPTS):
+        for attempt in range(case.attempts):
             self.number += 1
             record = self.attempt(part, case, self.number)
             record.update(round=round_, attempt=attempt)

@@ -22,17 +22,16 @@
 #include <err.h>
 
 #ifdef HAVE_LIBURING
+# include <errno.h>
+# include <liburing.h>
+# include <stdlib.h>
+# include <string.h>
+# include <sys/mman.h>
+# include <sys/resource.h>
+# include <sys/socket.h>
 
-#include <errno.h>
-#include <liburing.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-
-#define BUFFERS 128 /* of FLOOR_READ; a power of two */
-#define GROUP   1
+# define BUFFERS 128 /* of FLOOR_READ; a power of two */
+# define GROUP   1
 
 enum what {
 	ACCEPT,
@@ -294,15 +293,13 @@ floor_uring(int listener, unsigned entries)
 		n_events = 0;
 	}
 }
-
-#else
+#else /* --without-liburing */
 
 _Noreturn void
 floor_uring(int listener, unsigned entries)
 {
 	(void)listener;
 	(void)entries;
-	errx(1, "built --without-liburing");
+	errx(1, "no io_uring: this was built without liburing");
 }
-
 #endif
