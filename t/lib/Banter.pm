@@ -362,6 +362,13 @@ sub status
 	return $answer->{$key};
 }
 
+# slot => engine
+sub slot_engines
+{
+	my ($self) = @_;
+	return { map { $_->{slot} => $_->{engine} } $self->rows('status') };
+}
+
 sub slots_by_port
 {
 	my ($self) = @_;
