@@ -105,8 +105,14 @@ subtest 'one process that waits for many' => sub {
 	$to .= (readlink "/proc/$pid/fd/$_" || '') . "\n" for grep { /\d/ } readdir $dir;
 	my $engine = $ENV{BANTER_TEST_ENGINE} || 'epoll';
 	like($to, qr/eventpoll/, 'epoll') if $engine eq 'epoll';
-	opendir $dir, "/proc/$pid/task";
-	is(scalar(grep { /\d/ } readdir $dir), 1, 'one thread') if $engine eq 'epoll';
+	my ($slot) = grep { $b->workers->{$_} == $pid } keys %{ $b->workers };
+	my $threads = $engine eq 'threads' ? 1 + grep { $_->{worker} == $slot } $b->rows('clients') : 1;
+	$threads++ if slurp("/proc/$pid/maps") =~ /libtsan/; # its own
+	ok(wait_until {
+		opendir $dir, "/proc/$pid/task";
+		$threads == grep { /\d/ } readdir $dir;
+	}, 'one thread, or one for each client besides');
+	is($b->slot_engines->{$slot}, $engine, 'and status names the engine');
 	is(scalar(my @w = $b->worker_pids), 2, 'a pool of processes, forked ahead');
 	like(title($_), qr/^banterd: worker \d+/, 'named') for $b->worker_pids;
 	like(title($_), qr/^banterd: keeper \d+/, 'named') for $b->keeper_pids;

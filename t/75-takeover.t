@@ -36,7 +36,12 @@ my $n_deaths = 0;
 sub death
 {
 	my ($slot, $signal) = @_;
-	my $took = $b->kill_worker($slot, $signal || $signals[$n_deaths % @signals]);
+	$signal ||= $signals[$n_deaths % @signals];
+	# A crash closes whom it served: what was heard of it may be so early
+	# that it still does.
+	my $pid = $b->workers->{$slot};
+	wait_until { state($pid) =~ /^[ST]$/ } if $signal ne 'KILL';
+	my $took = $b->kill_worker($slot, $signal);
 	$n_deaths++;
 	defined $took or BAIL_OUT("slot $slot has no successor");
 }

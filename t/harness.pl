@@ -6,8 +6,9 @@
 # and it exits with 1 when one has failed, a skip is not listed in t/skips, or a
 # program ended badly.  script/test and script/soak call it.
 #
-#	harness.pl [NAME...]          unit tests, the same with sanitizers, lints
-#	                              and t/*.t; or only those of these names
+#	harness.pl [NAME...]          unit tests, the same with sanitizers, lints,
+#	                              t/*.t, and some of these on other engines;
+#	                              or only those of these names
 #	harness.pl --soak [NAME...]   t/soak/*.t
 #
 # SPDX-License-Identifier: MIT
@@ -67,11 +68,23 @@ sub scripts
 			$_] } } sort glob $glob;
 }
 
+# What goes through the engines in most ways, once more on each of the others;
+# all of t/*.t is t/soak/60-engines.t.
+sub on_engines
+{
+	return map {
+		my $engine = $_;
+		map { { %$_, label => "$engine/$_->{label}", command => ['env',
+			"BANTER_TEST_ENGINE=$engine", @{ $_->{command} }] } }
+			map { scripts("t/$_-*.t", 240) } qw(00 20 30 70 75 77);
+	} qw(poll select threads);
+}
+
 # Integration tests have the machine to themselves: they measure time.
 my @batches = $soak ? ([scripts('t/soak/*.t', 3600)])
 	: ([unit_tests('build/test'), @ARGV ? () : unit_tests('build/asan'),
 			scripts('t/lint/*.t', 300)],
-		[scripts('t/*.t', 240)]);
+		[scripts('t/*.t', 240), @ARGV ? () : on_engines()]);
 my @jobs = $soak ? (1) : (2, 1);
 if (%wanted) {
 	@$_ = grep { $wanted{ $_->{name} } } @$_ for @batches;

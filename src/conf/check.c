@@ -3,11 +3,13 @@
  * What one key alone does not show.  Every complaint names a line: that of the
  * key at fault when a file sets it, else that of its section.
  */
+#include "base/cpus.h"
 #include "conf/private.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/select.h>
 
 static struct conf_origin
 origin(struct conf_build *b, enum conf_kind kind, unsigned i, const char *key)
@@ -161,6 +163,38 @@ check_sizes(struct conf_build *b)
 			"file = \"/PATH\" as well");
 }
 
+/* "*" may take two sockets. */
+static unsigned
+listen_fds(const struct conf *c)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->n_listen; i++)
+		n += 2 * c->listen[i].n_addresses;
+	return n;
+}
+
+/* By hash a slot may still get more than its part, and has then to let them
+ * wait or to refuse them; but for each client there is a place somewhere. */
+static void
+check_select(struct conf_build *b)
+{
+	const struct conf *c = b->conf;
+	unsigned slots = c->workers ? c->workers : cpus_allowed();
+	unsigned most = FD_SETSIZE - CONF_FD_RESERVE - listen_fds(c);
+	struct conf_origin at = origin(b, CONF_KIND_TOP, 0, "max_clients");
+
+	if (strcmp(c->engine, "select") != 0 || c->max_clients <= slots * most)
+		return;
+	if (at.line == 0)
+		at = origin(b, CONF_KIND_TOP, 0, "engine");
+	conf_build_error(b, at,
+		"max_clients: %u, but engine \"select\" can wait for at most %u "
+		"with %u workers; expected max_clients = %u or less, more "
+		"workers, or engine = \"epoll\"",
+		c->max_clients, slots * most, slots, slots * most);
+}
+
 static int
 line_of(const char *text, size_t at)
 {
@@ -232,5 +266,6 @@ conf_check(struct conf_build *b)
 		check_listen(b, i);
 	check_rooms(b);
 	check_sizes(b);
+	check_select(b);
 	read_motd(b);
 }

@@ -25,6 +25,7 @@
 #define CONF_TOPIC_LEN   1025
 #define CONF_WORKERS_MAX 64
 #define CONF_LISTEN_FDS  (CONF_LISTENERS * CONF_ADDRESSES * 2)
+#define CONF_FD_RESERVE  32 /* of a worker, besides clients and listeners */
 
 enum conf_when_full {
 	CONF_FULL_WAIT,

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -106,16 +105,4 @@ limits_check(const struct conf *conf, unsigned n_slots, unsigned fd_limit,
 		log_notice("net.core.somaxconn is %u: bursts of connections "
 			   "beyond it are dropped; %d or more is advised",
 			somaxconn(), SOMAXCONN_LEAST);
-}
-
-unsigned
-limits_cpus(void)
-{
-	cpu_set_t set;
-	int n;
-
-	if (sched_getaffinity(0, sizeof set, &set) == -1)
-		return 1;
-	n = CPU_COUNT(&set);
-	return n > 0 ? (unsigned)n : 1;
 }

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* Descriptors of a worker that are no clients, besides its listeners. */
-#define LIMITS_RESERVE 32
+#define LIMITS_RESERVE CONF_FD_RESERVE
 
 /* Raise RLIMIT_NOFILE as far as is of use: for max_clients and for every slot
  * that a reload may bring.  The soft limit now.  It never changes later: the
@@ -26,8 +26,5 @@ uint32_t limits_slot_cap(unsigned fd_limit, unsigned n_listeners);
 /* Log what does not fit. */
 void limits_check(const struct conf *conf, unsigned n_slots, unsigned fd_limit,
 	uint32_t slot_cap);
-
-/* CPUs that this process may use, at least 1. */
-unsigned limits_cpus(void);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/resize.h"
 
+#include "base/cpus.h"
 #include "log/log.h"
 #include "master/drain.h"
 #include "master/hub.h"
@@ -20,7 +21,7 @@
 unsigned
 resize_wanted(const struct conf *conf)
 {
-	unsigned n = conf->workers ? conf->workers : limits_cpus();
+	unsigned n = conf->workers ? conf->workers : cpus_allowed();
 
 	return n < CONF_WORKERS_MAX ? n : CONF_WORKERS_MAX;
 }

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define RESERVE      32u   /* descriptors for everything but clients */
+#define RESERVE      CONF_FD_RESERVE
 #define STARVED_MS   500u  /* until the next try after EMFILE */
 #define CALM_MS      2000u /* without a new pause: it is over */
 #define WANT_MS      100u

@@ -1,8 +1,8 @@
 /* private.h - what the files of the worker share.
  *
- * One worker is one process with one thread.  A turn: wait and handle events,
- * handle timers, send the batch to the master, write to every client that has
- * something pending.
+ * One worker is one process, in which one thread at a time does anything that
+ * is told of here.  A turn: wait and handle events, handle timers, send the
+ * batch to the master, write to every client that has something pending.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -149,10 +149,12 @@ sub prepare
 sub sanitizer_options
 {
 	my ($self) = @_;
-	for my $name (qw(ASAN_OPTIONS UBSAN_OPTIONS)) {
+	for my $name (qw(ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS)) {
 		$ENV{$name} = ($ENV{$name} ? "$ENV{$name}:" : '')
 			. "log_path=$self->{dir}/san"
-			. ($name eq 'UBSAN_OPTIONS' ? ':print_stacktrace=1' : '');
+			. ($name eq 'UBSAN_OPTIONS' ? ':print_stacktrace=1' : '')
+			# A worker that ends does not wait for its threads.
+			. ($name eq 'TSAN_OPTIONS' ? ':report_thread_leaks=0' : '');
 	}
 }
 
@@ -360,6 +362,13 @@ sub status
 	my ($self, $key) = @_;
 	my $answer = $self->ctl('status') or return undef;
 	return $answer->{$key};
+}
+
+# slot => engine
+sub slot_engines
+{
+	my ($self) = @_;
+	return { map { $_->{slot} => $_->{engine} } $self->rows('status') };
 }
 
 sub slots_by_port

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "bus/ctl.h"
+#include "bus/engine.h"
 #include "bus/wire.h"
 #include "master/commands.h"
 #include "master/control.h"
@@ -148,15 +149,20 @@ count(const char *text, const char *what)
 
 Test(commands, status)
 {
-	const char *text = hear(ask("status"));
+	const char *text;
 
+	page[0].engine = ENGINE_POLL;
+	page[1].engine = ENGINE_EPOLL;
+	page[1].engine_refused = ENOSYS;
+	text = hear(ask("status"));
 	HAS(text, "=key\tvalue\nrow\tname\ttest\nrow\tversion\t");
 	HAS(text, "\nrow\tsince\t1970-01-01T00:00:01Z\n");
 	HAS(text, "\nrow\tpending_restart\tuser, run_dir\n");
 	HAS(text, "\nrow\tclients\t33\n");
 	HAS(text, "\nrow\tconfiguration\t7\n");
 	HAS(text, "\nrow\t1\t101\t201\t5\tready\t2026-11-20T20:12:46Z\t0\t0\t0"
-		  "\t1\t4\t\n");
+		  "\t1\t4\t\tpoll\n");
+	HAS(text, "\tepoll (instead of another: Function not implemented)\n");
 	HAS(text, "=of_slot\tdeaths\t");
 	HAS(text, "=counter\ttotal\t1\t2\t3\nrow\taccepted\t15\t10\t5\t0\n");
 	HAS(text, "\n.0 \n");

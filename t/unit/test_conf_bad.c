@@ -125,8 +125,14 @@ static struct bad values[] = {
 			      "false; expected true or false" },
 	{ "when_full = drop", "b.conf:1: when_full: 'drop' is not known; "
 			      "expected wait or refuse" },
-	{ "engine = select", "b.conf:1: engine: 'select' is not known; "
+	{ "engine = kqueue", "b.conf:1: engine: 'kqueue' is not known; "
 			     "expected epoll" },
+	{ "engine = select\nworkers = 2",
+		"b.conf:1: max_clients: 100000, but engine \"select\" can wait "
+		"for at most 1976 with 2 workers; expected max_clients = 1976 "
+		"or less" },
+	{ "engine = select\nworkers = 2\nmax_clients = 1977",
+		"b.conf:3: max_clients: 1977, but engine \"select\"" },
 	{ "run_dir = run", "b.conf:1: run_dir: 'run' is not right; expected an "
 			   "absolute path" },
 	{ "user = \"a b\"", "b.conf:1: user: 'a b' is not right; expected the "

@@ -103,10 +103,13 @@ sub fds_at_rest
 sub unread
 {
 	my ($client) = @_;
-	my $port = sprintf ':%04X', $client->local_port;
+	# Both: another connection of this machine may have that port too.
+	my ($server, $port) = map { sprintf ':%04X', $_ }
+		$client->sock->peerport, $client->local_port;
 	for my $line (split /\n/, slurp('/proc/net/tcp')) {
 		my @f = split ' ', $line;
-		next unless @f > 9 && $f[2] =~ /\Q$port\E$/;
+		next unless @f > 9 && $f[2] =~ /\Q$port\E$/
+			&& $f[1] =~ /\Q$server\E$/;
 		return undef if $f[9] eq '0'; # no inode: in the accept queue
 		return hex((split /:/, $f[4])[1]);
 	}
