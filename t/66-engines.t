@@ -6,9 +6,9 @@ use strict;
 use warnings;
 use Test::More;
 use Banter;
-use Banter::Proc qw(slurp wait_until);
+use Banter::Proc qw(slurp wait_until has_uring);
 
-my @engines = qw(epoll poll select threads);
+my @engines = ('epoll', has_uring() ? 'io_uring' : (), qw(poll select threads));
 my $forked = ($ENV{BANTER_TEST_FORK} || '') eq '1';
 
 sub engines_of

@@ -16,8 +16,12 @@ use strict;
 use warnings;
 use Cwd ();
 use File::Basename qw(basename dirname);
+use FindBin;
 use TAP::Harness;
 use Time::HiRes qw(time);
+
+use lib "$FindBin::Bin/lib";
+use Banter::Proc qw(has_uring);
 
 my $top = Cwd::abs_path(dirname(__FILE__) . '/..');
 chdir $top or die "$top: $!";
@@ -77,7 +81,7 @@ sub on_engines
 		map { { %$_, label => "$engine/$_->{label}", command => ['env',
 			"BANTER_TEST_ENGINE=$engine", @{ $_->{command} }] } }
 			map { scripts("t/$_-*.t", 240) } qw(00 20 30 70 75 77);
-	} qw(poll select threads);
+	} (has_uring() ? 'io_uring' : (), qw(poll select threads));
 }
 
 # Integration tests have the machine to themselves: they measure time.

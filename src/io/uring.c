@@ -28,15 +28,19 @@
 
 # define REQUESTS 1024u  /* more are submitted in pieces */
 # define CQES_MAX 65536u /* the kernel's limit */
+# define CQES_MIN 4096u  /* more than there are buffers */
 # define SETUP                                               \
   (IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | \
 	  IORING_SETUP_SUBMIT_ALL)
 
-/* One for each buffer, and for each client an end and a poll. */
+/* One for each buffer, and for each client that finds none, and its poll. Above
+ * 32,256 descriptors there may be more at once than the queue takes; those that
+ * the kernel keeps for later have nothing in them that a death can lose unless
+ * they are receives that came behind 64,512 others. */
 static unsigned
 cqes_for(unsigned fd_limit)
 {
-	unsigned n = 4 * REQUESTS;
+	unsigned n = CQES_MIN;
 
 	while (n < CQES_MAX && n < N_BUFFERS + 2 * fd_limit)
 		n *= 2;
@@ -61,15 +65,31 @@ try_out(struct io_uring *ring)
 	return rc;
 }
 
+/* Some kernels want the queue's memory in one piece and may not have it: a
+ * shorter one will do, with a little less certainty. */
+static int
+set_up(struct uring_state *st, unsigned n_cqes, struct io_uring_params *p)
+{
+	int rc = -FAULT_ERR(uring_setup);
+
+	if (rc < 0)
+		return rc;
+	do {
+		*p = (struct io_uring_params){ .flags = SETUP |
+							IORING_SETUP_CQSIZE,
+			.cq_entries = n_cqes };
+		rc = io_uring_queue_init_params(REQUESTS, &st->ring, p);
+		n_cqes /= 2;
+	} while (rc == -ENOMEM && n_cqes >= CQES_MIN);
+	return rc;
+}
+
 static int
 open_ring(struct uring_state *st, unsigned fd_limit)
 {
-	struct io_uring_params p = { .flags = SETUP | IORING_SETUP_CQSIZE,
-		.cq_entries = cqes_for(fd_limit) };
-	int rc = -FAULT_ERR(uring_setup);
+	struct io_uring_params p;
+	int rc = set_up(st, cqes_for(fd_limit), &p);
 
-	if (rc == 0)
-		rc = io_uring_queue_init_params(REQUESTS, &st->ring, &p);
 	if (rc < 0)
 		return io_refuse("io_uring_setup", rc);
 	st->n_cqes = p.cq_entries;
@@ -244,7 +264,8 @@ add(struct io *io, int fd, enum uring_role role, uint8_t flags, unsigned token)
 static int
 uring_listener_add(struct io *io, unsigned listener, int fd, bool exclusive)
 {
-	(void)add(io, fd, ROLE_LISTENER, exclusive ? EXCLUSIVE : 0, listener);
+	(void)exclusive;
+	(void)add(io, fd, ROLE_LISTENER, WANT_IN, listener);
 	return 0;
 }
 

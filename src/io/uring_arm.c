@@ -20,7 +20,6 @@
 
 # include <poll.h>
 # include <string.h>
-# include <sys/epoll.h>
 
 void
 uring_list(struct uring_state *st, struct fd_list *l, int fd)
@@ -147,7 +146,11 @@ arm_client(struct io *io, int fd)
 		arm_poll(st, fd, events, true);
 }
 
-/* Told again in the next turn while there is something: one poll after the
+/* Not exclusive where other processes wait on the same listener, too: a ring
+ * takes the wake-up even of a process that is stopped, and nobody else would
+ * be woken.
+ *
+ * Told again in the next turn while there is something: one poll after the
  * other. */
 static void
 arm_other(struct uring_state *st, int fd)
@@ -155,14 +158,10 @@ arm_other(struct uring_state *st, int fd)
 	struct registration *r = &st->fd[fd];
 	unsigned events = 0;
 
-	if (r->role == ROLE_LISTENER) {
-		events = POLLIN;
-		if (r->flags & EXCLUSIVE)
-			events |= EPOLLEXCLUSIVE;
-	} else {
-		events = (r->flags & WANT_IN ? POLLIN : 0) |
-			 (r->flags & WANT_OUT ? POLLOUT : 0);
-	}
+	if (r->flags & WANT_IN)
+		events |= POLLIN;
+	if (r->flags & WANT_OUT)
+		events |= POLLOUT;
 	if (r->flags & POLL_ARMED && r->events != (uint16_t)events)
 		uring_end_poll(st, fd);
 	if (!(r->flags & POLL_ARMED))

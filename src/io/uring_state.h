@@ -30,7 +30,6 @@ enum uring_flag {
 	POLL_ARMED = 16,
 	LISTED = 32,      /* is in `changed` or `hungry` */
 	HAS_MORE = 64,    /* the kernel says that there is more to receive */
-	EXCLUSIVE = 64,   /* of a listener */
 	OFF_AT_WAIT = 128 /* was not read at the wait before, either */
 };
 

@@ -9,7 +9,7 @@ use Test::More;
 use Banter;
 
 chdir Banter::top() or die;
-for my $engine (split ' ', $ENV{BANTER_SOAK_ENGINES} || 'epoll poll select threads') {
+for my $engine (split ' ', $ENV{BANTER_SOAK_ENGINES} || 'epoll io_uring poll select threads') {
 	for my $test (sort glob 't/*.t') {
 		local $ENV{BANTER_TEST_ENGINE} = $engine;
 		my $out = `timeout -k 5 600 perl -It/lib $test 2>&1 </dev/null`;

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FDS 4096
@@ -310,11 +311,14 @@ ENGINES(many_at_once)
 	};
 	static int ours[MANY], theirs[MANY];
 	static char much[BYTES];
+	int p[2];
 
 	open_engine(name);
 	for (int i = 0; i < MANY; i++) {
-		pair(&ours[i], &theirs[i]);
-		io_client_read(f.io, ours[i], true);
+		cr_assert(eq(int, socketpair(AF_UNIX, SOCK_STREAM, 0, p), 0));
+		ours[i] = p[0];
+		theirs[i] = p[1];
+		join(ours[i], true);
 	}
 	turns(1);
 	for (int i = 0; i < MANY; i++)
@@ -397,6 +401,7 @@ ENGINES(next_client_of_a_number)
 
 ENGINES(half_closed_then_reset)
 {
+	struct timespec a, b;
 	struct linger now = { .l_onoff = 1, .l_linger = 0 };
 	int ours, theirs;
 
@@ -406,6 +411,14 @@ ENGINES(half_closed_then_reset)
 	cr_assert(eq(int, shutdown(theirs, SHUT_WR), 0));
 	turns(3);
 	cr_assert(eq(int, f.broken, 0), "it may still read");
+	(void)clock_gettime(CLOCK_MONOTONIC, &a);
+	turns(3);
+	(void)clock_gettime(CLOCK_MONOTONIC, &b);
+	cr_assert(ge(int,
+			  (int)((b.tv_sec - a.tv_sec) * 1000 +
+				  (b.tv_nsec - a.tv_nsec) / 1000000),
+			  50),
+		"nobody is told of it again and again");
 	close(theirs);
 	turns(2);
 	cr_assert(eq(int, f.broken, ours));

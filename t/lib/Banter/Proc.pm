@@ -5,11 +5,23 @@ package Banter::Proc;
 
 use strict;
 use warnings;
+use POSIX ();
 use Exporter 'import';
 use Time::HiRes ();
 
 our @EXPORT_OK = qw(slurp wait_until children descendants title state alive
-	n_fds n_sockets fds_at_rest pss_kb ppid unread);
+	n_fds n_sockets fds_at_rest pss_kb ppid unread has_uring);
+
+# Does this kernel, or what is put before it, let us have a ring?  The number of
+# io_uring_setup() is the same on all machines.
+sub has_uring
+{
+	my $params = pack 'x120';
+	my $fd = syscall 425, 1, $params;
+	return 0 if $fd < 0;
+	POSIX::close($fd);
+	return 1;
+}
 
 sub slurp
 {
