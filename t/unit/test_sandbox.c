@@ -167,6 +167,8 @@ Test(sandbox, an_engine_has_its_own_calls_and_no_others)
 		{ "threads", lives, waits_by_io_uring },
 	};
 
+	if (is_off())
+		return;
 	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
 		cr_expect_eq(
 			confined(SANDBOX_WORKER, row[i].engine, row[i].can),
