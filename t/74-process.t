@@ -6,6 +6,7 @@ use warnings;
 use Cwd ();
 use Fcntl;
 use IO::Socket::INET;
+use IO::Socket::UNIX;
 use POSIX ();
 use Test::More;
 use Time::HiRes qw(time);
@@ -269,6 +270,39 @@ sub put { open my $out, '>', $_[0] or return 0; syswrite $out, "$_[1]\n" or retu
 	my $last = $b->client(worker => 2);
 	ok($last && $last->sync, 'the last successor serves');
 	$b->stop_ok;
+}
+
+# --- a worker that gives its keeper's line to a client --------------------------------
+
+{
+	my $path = File::Temp::tempdir(CLEANUP => 1) . '/chat';
+	my $b = Banter->start(workers => 1, limits => { rate => 0 },
+		listen => { text => {}, local => { address => [$path] } },
+		env => { BANTER_TEST_BAD_FRAME => 1, BANTER_TEST_NO_THROTTLE => 1 });
+	$b->expect_log(qr/which is not the master/, qr/keeper 1 exited|worker 1|slot 1/);
+	my $s = IO::Socket::UNIX->new(Peer => $path) or die "$path: $!";
+	my $greeting = '';
+	sysread $s, $greeting, 1024, length $greeting until $greeting =~ /Welcome/;
+	my ($keeper, $reserve, $worker) = map { $_->{1} } $b->keepers, $b->reserves, $b->workers;
+	syswrite $s, "!bad keeper-line\n";
+	ok((wait_until { twice($keeper) }),
+		'a worker puts a client in the place of its keeper\'s line');
+	syswrite $s, pack 'L l Q l L', 1, 0, 99, 0, 0; # KEEPER_SPAWN
+	kill 'KILL', $reserve; # or the keeper would wait on what it had
+	ok((wait_until { !alive($keeper) && !alive($worker) }), '... which gets nothing done: that slot ends');
+	like($b->log_text, qr/pid 0, which is not the master, wants something/, '... and the log says why');
+	ok((wait_until { my $k = $b->keepers->{1}; $k && $k != $keeper && $b->workers->{1} }), '... and begins anew');
+	ok($b->client->sync, '... and serves');
+	$b->stop_ok;
+}
+
+# Has this process a socket by two numbers?
+sub twice
+{
+	my ($pid) = @_;
+	my %n;
+	$n{$_}++ for grep { /^socket:/ } Banter::Proc::fd_targets($pid);
+	return scalar grep { $_ > 1 } values %n;
 }
 
 # --- -t while clients connect ---------------------------------------------------------

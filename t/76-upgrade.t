@@ -215,6 +215,14 @@ ok((wait_until { my $k = $b->keepers->{1}; $k && $k != $keeper && alive($k) }), 
 ok($_->sync, '... with its clients') for @c;
 upgraded($b, 'and an upgrade works then');
 ok($_->sync, '... with the clients') for @c;
+# Else the calls of one image would be those of all that follow it.
+for my $pid ($b->keeper_pids, values %{ $b->reserves }) {
+	like(Banter::Proc::slurp("/proc/$pid/status"), qr/^Seccomp:\s+0$/m, '... no keeper has a sandbox');
+}
+my ($sandbox) = map { $_->{sandbox} } $b->rows('status');
+for my $pid ($sandbox =~ /^seccomp/ ? $b->worker_pids : ()) {
+	like(Banter::Proc::slurp("/proc/$pid/status"), qr/^Seccomp_filters:\s+1$/m, '... and a worker only its own');
+}
 $b->stop_ok;
 
 # --- what goes wrong half way ----------------------------------------------

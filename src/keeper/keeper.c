@@ -197,16 +197,32 @@ exec_image(
 		report(k, KEEPER_REFUSED, 0, -rc);
 }
 
+/* A worker can close the line's number and accept a client on it.  There is no
+ * way back, and nobody to go on in a table like that. */
+static _Noreturn void
+line_is_lost(struct keeper *k, pid_t sender)
+{
+	log_error("pid %d, which is not the master, wants something of this "
+		  "keeper: the slot is given up",
+		(int)sender);
+	drop_worker(k);
+	reserve_end(&k->reserve);
+	_exit(1);
+}
+
 /* False when the master is gone, or wants this to end. */
 static bool
 hear(struct keeper *k)
 {
 	struct keeper_message m;
 	int fd[KEEPER_FDS];
-	int rc = keeper_recv(k->env->keeper_ctl, &m, fd, NULL);
+	pid_t sender = 0;
+	int rc = keeper_recv(k->env->keeper_ctl, &m, fd, &sender);
 
 	if (rc <= 0)
 		return rc == -EAGAIN || rc == -EPROTO;
+	if (sender != k->env->master)
+		line_is_lost(k, sender);
 	if (m.type == KEEPER_SPAWN && m.generation != k->generation) {
 		drop_worker(k);
 		k->env->waits_for_go = m.flags & KEEPER_WAIT;

@@ -137,8 +137,8 @@ make_lines(struct lines *l, uint64_t arena_size)
 	if (rc == 0 && setsockopt(l->ctl[0], SOL_SOCKET, SO_PASSCRED, &on,
 			       sizeof on) == -1)
 		rc = -errno;
-	if (rc == 0)
-		rc = keeper_know_senders(l->keeper[0]);
+	for (unsigned i = 0; rc == 0 && i < 2; i++)
+		rc = keeper_know_senders(l->keeper[i]);
 	if (rc < 0)
 		return rc;
 	l->arena = fd_memory("banter-arena", arena_size, false);

@@ -163,6 +163,8 @@ exec_keeper(struct upgrade *u)
 		return -errno;
 	rc = keeper_know_senders(end[0]);
 	if (rc == 0)
+		rc = keeper_know_senders(end[1]);
+	if (rc == 0)
 		rc = loop_add(u->m->loop, end[0], EPOLLIN, on_line, u);
 	if (rc == 0)
 		rc = send_exec(u, end[1]);

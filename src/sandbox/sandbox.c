@@ -70,17 +70,20 @@ limit_role(enum sandbox_role role, const struct calls_engine *engine)
 	limit(RLIMIT_NICE, 0);
 }
 
-/* Of a daemon that runs as root there are all. */
+/* Of a daemon that runs as root there are all.  Where there are none the call
+ * is not made: service managers may forbid it. */
 static int
 drop_capabilities(void)
 {
-	cap_t none = cap_init();
-	int rc;
+	cap_t none = cap_init(), ours = cap_get_proc();
+	int rc = 0;
 
-	if (none == NULL)
-		return -errno;
-	rc = cap_set_proc(none) == -1 ? -errno : 0;
+	if (none == NULL || ours == NULL)
+		rc = -errno;
+	else if (cap_compare(none, ours) != 0 && cap_set_proc(none) == -1)
+		rc = -errno;
 	(void)cap_free(none);
+	(void)cap_free(ours);
 	return rc;
 }
 

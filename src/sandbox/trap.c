@@ -13,6 +13,13 @@
 # include <ucontext.h>
 # include <unistd.h>
 
+/* Where the result of a system call is has to be known: see set_result(). */
+# if defined(__x86_64__) || defined(__aarch64__)
+#  define HAS_RESULT true
+# else
+#  define HAS_RESULT false
+# endif
+
 static enum sandbox_role who;
 
 static int
@@ -32,7 +39,8 @@ set_result(ucontext_t *c, int error)
 # elif defined(__aarch64__)
 	c->uc_mcontext.regs[0] = (unsigned long long)-(long long)error;
 # else
-#  error "BANTER_TEST_SANDBOX=trap: where is the result of a system call here?"
+	(void)c;
+	(void)error;
 # endif
 }
 
@@ -60,7 +68,7 @@ trap_is_wanted(void)
 {
 	const char *word = getenv("BANTER_TEST_SANDBOX");
 
-	return word != NULL && strcmp(word, "trap") == 0;
+	return HAS_RESULT && word != NULL && strcmp(word, "trap") == 0;
 }
 
 void

@@ -7,6 +7,7 @@
 
 #ifdef BANTER_TEST_FAULTS
 
+# include <fcntl.h>
 # include <stddef.h>
 # include <stdlib.h>
 # include <sys/socket.h>
@@ -108,6 +109,23 @@ speak_for_keeper(const struct worker *w, struct slice kind)
 	}
 }
 
+/* A client of a UNIX socket, who may send descriptors, on the number of the
+ * keeper's line; for the rest of its life nobody else reads of it. */
+static void
+give_line_away(const struct worker *w, struct slice kind)
+{
+	if (!is(kind, "keeper-line"))
+		return;
+	for (uint64_t fd = 0; fd < w->arena.head->high_fd; fd++) {
+		const struct session *s = session_at(&w->arena, (int)fd);
+
+		if (s != NULL && s->flags & SESSION_LOCAL)
+			(void)dup3((int)fd, w->env->keeper_ctl, O_CLOEXEC);
+	}
+	for (;;)
+		(void)usleep(1000);
+}
+
 void
 bad_frame_heed(const struct worker *w, const struct request *r)
 {
@@ -119,6 +137,7 @@ bad_frame_heed(const struct worker *w, const struct request *r)
 		memcmp(r->text.p, magic.p, magic.len) != 0 || !is_chosen(w))
 		return;
 	speak_for_keeper(w, slice_skip(r->text, magic.len));
+	give_line_away(w, slice_skip(r->text, magic.len));
 	len = spoil(w, &bad, slice_skip(r->text, magic.len));
 	/* The number of a batch that can be read counts as had. */
 	if (len > sizeof bad.batch && len <= BUS_BATCH_MAX &&

@@ -45,7 +45,6 @@ config_open(struct worker *w)
 	if (w->conf == NULL)
 		return -EINVAL;
 	config_kinds_open(w);
-	config_apply(w);
 	return 0;
 }
 
@@ -126,14 +125,18 @@ kind_open(struct worker *w, unsigned at)
 {
 	const struct arena_kind *a = &w->arena.head->kind[at];
 	struct kind *k = &w->kind[at];
+	char name[sizeof a->charset + 1];
 
+	/* Of an arena that may be damaged. */
+	(void)snprintf(
+		name, sizeof name, "%.*s", (int)sizeof a->charset, a->charset);
 	charset_close(&k->charset);
 	/* A converter is a library, which a sandbox does not let in. */
-	if (w->sandbox & SANDBOX_NO_NEW_PRIVS && !charset_is_utf8(a->charset))
+	if (w->sandbox & SANDBOX_NO_NEW_PRIVS && !charset_is_utf8(name))
 		w->anew = true;
 	/* The configuration was checked: only a charset that was uninstalled
 	 * since can fail, and then UTF-8 is the least bad. */
-	else if (charset_open(a->charset, &k->charset) < 0)
+	else if (charset_open(name, &k->charset) < 0)
 		k->charset = NULL;
 	k->protocol = a->raw ? &protocol_raw : &protocol_text;
 	k->options.charset = k->charset;

@@ -172,16 +172,13 @@ descriptor_limit(void)
 	return l.rlim_cur > 1048576 ? 1048576 : (unsigned)l.rlim_cur;
 }
 
-/* A used arena: what is derived of it, and what its end was about. */
+/* A used arena: what its end was about. */
 static int
 look_back(struct worker *w)
 {
-	int rc;
-
 	FAULT(takeover_mapped);
 	w->strays = w->arena.head->fd_in_flight != 0;
-	rc = blame(w);
-	return rc < 0 ? rc : arena_recount(&w->arena);
+	return blame(w);
 }
 
 /* The arena to work in, after an upgrade maybe one of another layout. */
@@ -202,8 +199,7 @@ open_arena(struct worker *w, bool *ret_used)
 	return rc;
 }
 
-/* Before a byte of a client is looked at, and when all is open that has to be
- * opened.  The system is told of in CTL_READY. */
+/* The system is told of in CTL_READY. */
 static int
 confine(struct worker *w)
 {
@@ -218,13 +214,11 @@ confine(struct worker *w)
 	return rc;
 }
 
+/* All that has to be opened.  Of the arena, which the worker before may have
+ * lost to somebody, only the head is read. */
 static int
-open_all(struct worker *w)
+open_all(struct worker *w, bool *ret_used)
 {
-	const struct chat_sink sink = {
-		.arg = w, .tell = output_tell, .claim = uplink_claim
-	};
-	bool used = false;
 	int rc;
 
 	w->fd_limit = descriptor_limit();
@@ -232,12 +226,9 @@ open_all(struct worker *w)
 	w->timers = timers_new();
 	rc = open_page(w);
 	if (rc == 0)
-		rc = open_arena(w, &used);
-	if (rc < 0)
-		return rc;
-	w->took_over = used;
-	w->chat = chat_new(&w->arena, &sink);
-	rc = config_open(w);
+		rc = open_arena(w, ret_used);
+	if (rc == 0)
+		rc = config_open(w);
 	if (rc < 0)
 		return rc;
 	recover_listeners(w);
@@ -245,16 +236,40 @@ open_all(struct worker *w)
 	rc = engine_choose(w);
 	if (rc == 0)
 		rc = open_engine(w);
-	FAULT(start_engine);
 	if (rc == 0 && w->strays)
 		recover_find_fds(w);
+	return rc;
+}
+
+/* What is derived of the records, in the sandbox. */
+static int
+go_over_records(struct worker *w, bool used)
+{
+	const struct chat_sink sink = {
+		.arg = w, .tell = output_tell, .claim = uplink_claim
+	};
+	int rc = used ? arena_recount(&w->arena) : 0;
+
+	if (rc < 0)
+		return rc;
+	w->took_over = used;
+	w->chat = chat_new(&w->arena, &sink);
+	config_apply(w);
+	FAULT(start_engine);
+	/* What it adds to the engine may be threads: they are confined only
+	 * when they come after their process. */
+	return recover_sessions(w);
+}
+
+static int
+begin(struct worker *w)
+{
+	bool used = false;
+	int rc = open_all(w, &used);
+
 	if (rc == 0)
 		rc = confine(w);
-	/* What it adds to the engine may be threads: they are confined with
-	 * the process only when they come after that. */
-	if (rc == 0)
-		rc = recover_sessions(w);
-	return rc;
+	return rc < 0 ? rc : go_over_records(w, used);
 }
 
 void
@@ -455,7 +470,7 @@ worker_run(struct slot_env *env, uint64_t generation, int keeper_pidfd)
 	rc = mishap_start(env->slot);
 	if (rc >= 0)
 		return rc;
-	rc = open_all(&w);
+	rc = begin(&w);
 	/* Before GO the image before can still go on with the clients. */
 	if ((rc == -EPROTO || rc == -ECANCELED) && !env->waits_for_go) {
 		recover_give_up(&w);

@@ -11,7 +11,8 @@
 # announce.  A daemon that a test forgets to stop fails the file.
 #
 # Environment: BANTERD, BANTERCTL, BANTER_LOAD: the programs; BANTER_BUILD: where
-# to look for them (build/test); BANTER_TEST_ENGINE, BANTER_TEST_WRAP.
+# to look for them (build/test); BANTER_TEST_ENGINE, BANTER_TEST_WRAP,
+# BANTER_TEST_SANDBOX.
 #
 # SPDX-License-Identifier: MIT
 package Banter;
@@ -650,6 +651,12 @@ END {
 		defined $self->wait_end(10) or print STDERR "# and had to be killed\n";
 		kill 'KILL', grep { alive($_) } $self->{pid}, @pids;
 		$code ||= 255;
+	}
+	# BANTER_TEST_SANDBOX=trap: also of daemons whose log nobody looked at.
+	for my $self (grep { $_->{owner} == $$ } @started) {
+		my @refused = $self->log_text =~ /^(SANDBOX: .*)$/mg or next;
+		print STDERR map { "# $_\n" } @refused;
+		$code ||= 254;
 	}
 	$? = $code;
 }

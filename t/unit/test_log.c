@@ -346,6 +346,34 @@ Test(log, syslog_is_found_again)
 	(void)close(fd);
 }
 
+static void
+note_loss(void *arg)
+{
+	(*(unsigned *)arg)++;
+}
+
+Test(log, who_may_not_connect_has_syslog_healed)
+{
+	int fd = listen_datagrams(path);
+	unsigned lost = 0;
+
+	cr_assert_eq(log_open(LOG_SINK_SYSLOG, path, LOG_LEVEL_INFO), 0);
+	log_confine(note_loss, &lost);
+	(void)close(fd);
+	(void)unlink(path);
+	fd = listen_datagrams(path);
+	log_notice("lost");
+	log_notice("lost too: told once a second only");
+	cr_assert_eq(lost, 1);
+	log_heal(); /* elsewhere, as the socket is shared */
+	log_notice("back");
+	cr_assert(strstr(datagram(fd), "2 lines lost"));
+	cr_assert(strstr(datagram(fd), "back"));
+	cr_assert_eq(lost, 1);
+	log_confine(NULL, NULL);
+	(void)close(fd);
+}
+
 Test(log, a_flood_is_limited)
 {
 	struct log_limit limit = { .what = "things", .burst = 3 };
