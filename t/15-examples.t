@@ -29,6 +29,7 @@ my %NOT_RUN = (
 	'script/server' => 'it builds all and does not end',
 	'script/test' => 'it runs this test',
 	'sudo apt-get build-dep' => 'script/test-package build and life run it',
+	'sudo apt-get install ./banterd' => 'script/test-package life runs it',
 );
 
 # --- namespaces -------------------------------------------------------------------
@@ -217,7 +218,7 @@ sub run_shell
 {
 	my ($e) = @_;
 	installed();
-	my $pid = start_server('ann');
+	my $pid = start_server('ann', 'bob');
 	for my $part (split /\n(?=sudo (?:ufw|nft))/, $e->{text}) {
 		my ($first) = $part =~ /^(.*)/;
 		SKIP: {
@@ -227,7 +228,7 @@ sub run_shell
 			is($r->{code}, 0, name_of($e) . ": $first") or diag($r->{err}, $r->{out});
 		}
 	}
-	ok($peer{ann}->sync, '... who is connected stays');
+	ok($peer{bob}->sync, '... who is connected stays');
 	stop_all($pid);
 }
 
