@@ -271,17 +271,6 @@ has_dual(const struct listeners *ls, const struct listen_address *want)
 	return false;
 }
 
-/* The shipped configuration names both loopback addresses; a container without
- * IPv6 is no mistake of its owner. */
-static bool
-is_spared(const struct conf_listen *l, const struct listen_address *want)
-{
-	const struct sockaddr_in6 *in6 = (const void *)&want->ss;
-
-	return l->n_addresses > 1 && want->ss.ss_family == AF_INET6 &&
-	       IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) && !listen_has_ipv6();
-}
-
 static int
 prepare_section(struct listeners *ls, const struct conf *conf, unsigned listen,
 	uint64_t generation, struct buf *why)
@@ -309,7 +298,7 @@ prepare_section(struct listeners *ls, const struct conf *conf, unsigned listen,
 			log_info("listen %s: no IPv6 on this machine, "
 				 "listening on IPv4 only",
 				l->name);
-		if (is_spared(l, &want[0])) {
+		if (listeners_is_spared(l, &want[0])) {
 			log_info("listen %s: no IPv6 on this machine, %s is "
 				 "left out",
 				l->name, want[0].text);

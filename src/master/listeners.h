@@ -97,6 +97,9 @@ bool listeners_commit(struct listeners *ls, const struct conf *was,
  * not exist. */
 int listeners_options(
 	const struct conf *conf, unsigned listen, struct listen_options *ret);
+/* Is it ::1 beside other addresses, on a machine without IPv6? */
+bool listeners_is_spared(
+	const struct conf_listen *l, const struct listen_address *want);
 /* What an administrator can do about an errno of binding, behind "; expected ".
  */
 void listeners_advice(const struct listen_address *a,

@@ -7,6 +7,7 @@
 #include "net/addr.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -91,4 +92,16 @@ listeners_advice(const struct listen_address *a, const struct conf_listen *l,
 		of_path(un->sun_path, l->socket_group, rc, why);
 	else
 		of_port(a, rc, why);
+}
+
+/* The shipped configuration names both loopback addresses; a container without
+ * IPv6 is no mistake of its owner. */
+bool
+listeners_is_spared(
+	const struct conf_listen *l, const struct listen_address *want)
+{
+	const struct sockaddr_in6 *in6 = (const void *)&want->ss;
+
+	return l->n_addresses > 1 && want->ss.ss_family == AF_INET6 &&
+	       IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) && !listen_has_ipv6();
 }

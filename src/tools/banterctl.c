@@ -110,7 +110,8 @@ bad_option(char **argv, bool no_value)
 	const char *word = argv[optind - 1];
 	char text[3] = { '-', (char)optopt, '\0' };
 	/* optopt is 0 for a long one that is not known. */
-	char *safe = ctl_safe(optopt && strncmp(word, "--", 2) ? text : word);
+	char *safe =
+		ctl_safe(optopt && strncmp(word, "--", 2) != 0 ? text : word);
 
 	(void)fprintf(stderr,
 		"banterctl: '%s' is not understood; expected one of these "
