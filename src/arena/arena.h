@@ -33,8 +33,8 @@
 #endif
 /* The longest transactions: a greeting with a motd of 4,095 lines, and the end
  * of a client of 1,024 rooms. */
-#define ARENA_UNDO_MAX   16384
-#define ARENA_ROOMS      131072u
+#define ARENA_UNDO_MAX 16384
+#define ARENA_ROOMS    131072u
 /* What an engine keeps for its successor; io/io.h says how much it needs. */
 #ifndef BANTER_TEST_PREVIOUS
 # define ARENA_ENGINE_BYTES (UINT64_C(4096) + 1024 * 2048)

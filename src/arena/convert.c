@@ -1,8 +1,8 @@
 /* Versions 2 and 3 differ in the record of a client: it became smaller, its
  * address went to a table of its own unless it is one of IPv4, and what can be
  * told from other fields is gone.  What a room and a block is, and what stands
- * in the head, is the same.  The engine's memory is new in 3: no worker of 2 has
- * left anything there.
+ * in the head, is the same.  The engine's memory is new in 3: no worker of 2
+ * has left anything there.
  *
  * SPDX-License-Identifier: MIT */
 #include "arena/convert.h"

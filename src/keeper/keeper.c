@@ -330,8 +330,8 @@ start(struct slot_env *env, slot_worker_fn *worker)
 
 	k.fork_only = fork_only != NULL && *fork_only == '1';
 	size_table();
-	sandbox_prepare((enum sandbox_mode)env->sandbox,
-		engine_name(env->engine));
+	sandbox_prepare(
+		(enum sandbox_mode)env->sandbox, engine_name(env->engine));
 	k.self = become_keeper(env);
 	return k.self < 0 ? 1 : keep(&k);
 }
