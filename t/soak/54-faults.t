@@ -2,8 +2,7 @@
 # the clients see?  It prints a line for each; minutes to an hour.
 #
 # The clients see nothing of a worker's death, of a keeper's, of an error.  A crash
-# with a client in hand closes that one; a keeper that ends while its slot has
-# no worker takes the clients of the slot along, the master those of all.
+# with a client in hand closes that one; a master that ends takes all along.
 #
 #	BANTER_FAULT_POINTS=REGEX    only these points
 #	BANTER_FAULT_ACTIONS=REGEX   only these actions
@@ -96,9 +95,6 @@ sub actions_of
 	return $p->{name} eq 'worker_born' ? grep { $_ ne 'stall' } @a : @a;
 }
 
-# A keeper that ends while its slot has no worker takes the clients along.
-my %slot = map { $_ => 1 } qw(keeper_clone keeper_reaped keeper_report);
-
 # How often each point is passed until the load stands, and then in a second.
 my (%stood, %rate);
 sub measure
@@ -160,9 +156,7 @@ sub verdict
 	push @bad, 'given up' if $t->{given_up};
 	my $hand = is_crash($action) && $hand{ $p->{name} } || $one{"$p->{name}:$action"} && '?' || '';
 	my $closed = $t->{disconnects} + $t->{refused};
-	if ($slot{ $p->{name} } && $action =~ /^(?:kill|segv)$/) {
-		push @bad, map { "$_=$t->{$_}" } grep { $t->{$_} } qw(duplicated disordered damaged);
-	} elsif (!$hand || !($closed || $t->{suspects})) {
+	if (!$hand || !($closed || $t->{suspects})) {
 		push @bad, $t->harm if $t->harm;
 	} else {
 		push @bad, "$closed closed instead of one" if $closed > 1;
