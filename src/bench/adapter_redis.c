@@ -79,48 +79,61 @@ bulk(struct slice *in, int len, struct slice *ret)
 	return BENCH_NOTHING;
 }
 
+/* Take one element off; of an aggregate its beginning, and *ret_children is how
+ * many follow, else -1.  BENCH_NOTHING: done. */
+static enum bench_item
+element(struct slice *in, struct slice *ret_text, int *ret_children)
+{
+	struct slice line;
+	int n;
+
+	if (!bench_line_take(in, &line))
+		return BENCH_MORE;
+	if (line.len == 0)
+		return BENCH_BAD;
+	*ret_text = slice_skip(line, 1);
+	*ret_children = -1;
+	if (is_bulk(line.p[0]))
+		return number_of(line, &n) && n <= (int)ADAPTER_ITEM_MAX
+			       ? bulk(in, n, ret_text)
+			       : BENCH_BAD;
+	if (!is_aggregate(line.p[0]))
+		return memchr("+-:_,#(", line.p[0], 7) ? BENCH_NOTHING
+						       : BENCH_BAD;
+	if (!number_of(line, &n) || n > ELEMENTS_MAX)
+		return BENCH_BAD;
+	n = n < 0 ? 0 : n;
+	*ret_children = line.p[0] == '%' || line.p[0] == '|' ? 2 * n : n;
+	return BENCH_NOTHING;
+}
+
 /* Take a whole reply off.  BENCH_NOTHING: done.  *ret_kind is the first byte,
- * part[0 .. 2] are the first elements that are strings at depth 1, or the reply
- * itself in part[0]. */
+ * part[0 .. 2] are the first elements that are no aggregates at depth 1, or the
+ * reply itself in part[0]. */
 static enum bench_item
 reply(struct slice *in, char *ret_kind, struct slice part[3])
 {
-	int left[DEPTH_MAX], depth = 0, n;
+	int left[DEPTH_MAX], depth = 0, children;
 	unsigned parts = 0;
-	struct slice line, text;
+	struct slice text;
 
 	*ret_kind = in->len ? in->p[0] : 0;
 	do {
-		if (!bench_line_take(in, &line))
-			return BENCH_MORE;
-		if (line.len == 0)
-			return BENCH_BAD;
-		text = slice_skip(line, 1);
-		if (is_bulk(line.p[0])) {
-			enum bench_item item;
+		enum bench_item item = element(in, &text, &children);
 
-			if (!number_of(line, &n) || n > (int)ADAPTER_ITEM_MAX)
+		if (item != BENCH_NOTHING)
+			return item;
+		if (children >= 0) {
+			if (depth == DEPTH_MAX)
 				return BENCH_BAD;
-			item = bulk(in, n, &text);
-			if (item != BENCH_NOTHING)
-				return item;
-		} else if (is_aggregate(line.p[0])) {
-			if (!number_of(line, &n) || n > ELEMENTS_MAX ||
-				depth == DEPTH_MAX)
-				return BENCH_BAD;
-			n = n < 0 ? 0 : n;
-			left[depth++] = line.p[0] == '%' || line.p[0] == '|'
-						? 2 * n
-						: n;
-			goto ended;
-		} else if (!memchr("+-:_,#(", line.p[0], 7)) {
-			return BENCH_BAD;
+			left[depth++] = children;
+		} else {
+			if (depth <= 1 && parts < 3)
+				part[parts++] = text;
+			if (depth)
+				left[depth - 1]--;
 		}
-		if (depth <= 1 && parts < 3)
-			part[parts++] = text;
-		if (depth)
-			left[depth - 1]--;
-	ended:
+		/* What is complete is an element of what it is in. */
 		while (depth && left[depth - 1] == 0)
 			if (--depth)
 				left[depth - 1]--;

@@ -333,31 +333,6 @@ loader_cpu(struct director *d, bool after)
 	}
 }
 
-/* What a process that lives has used more; what children that were reaped had
- * used, less what they had used before. */
-static void
-server_cpu(struct result *r)
-{
-	int64_t sum = 0;
-
-	for (unsigned i = 0; i < r->after.n; i++) {
-		const struct process *a = &r->after.p[i];
-		const struct process *b = processes_find(&r->before, a->pid);
-
-		sum += (int64_t)(a->cpu_ns - (b ? b->cpu_ns : 0));
-		sum += (int64_t)(a->reaped_ns - (b ? b->reaped_ns : 0));
-	}
-	for (unsigned i = 0; i < r->before.n; i++) {
-		const struct process *b = &r->before.p[i];
-
-		if (processes_find(&r->after, b->pid))
-			continue;
-		r->ended++;
-		sum -= (int64_t)b->cpu_ns;
-	}
-	r->cpu_ns = sum > 0 ? (uint64_t)sum : 0;
-}
-
 static void
 collect(struct director *d)
 {
@@ -368,7 +343,7 @@ collect(struct director *d)
 	r->delivered = SUM(d, delivered);
 	r->transients = SUM(d, transients) - r->transients;
 	r->after = processes_of(d->o->server, d->o->n_servers);
-	server_cpu(r);
+	result_server_cpu(r);
 	memory_sample(&r->memory_after, &r->after);
 }
 
@@ -393,33 +368,6 @@ measured(struct director *d)
 	return rc;
 }
 
-static void
-add_errors(struct bench_errors *sum, const struct bench_errors *e)
-{
-	sum->lost += e->lost;
-	sum->duplicated += e->duplicated;
-	sum->disordered += e->disordered;
-	sum->damaged += e->damaged;
-	sum->closed += e->closed;
-	sum->refused += e->refused;
-}
-
-static void
-merge_loader(struct result *r, const struct loader_shared *l)
-{
-	const struct bench_times *t = &l->times;
-
-	histogram_merge(&r->times.latency, &t->latency);
-	histogram_merge(&r->times.from_send, &t->from_send);
-	histogram_merge(&r->times.first, &t->first);
-	histogram_merge(&r->times.completion, &t->completion);
-	histogram_merge(&r->times.lateness, &t->lateness);
-	histogram_merge(&r->times.turn, &t->turn);
-	histogram_merge(&r->times.setup, &t->setup);
-	r->times.untracked += t->untracked;
-	add_errors(&r->errors, &l->errors);
-}
-
 /* All loaders say what is missing, and end. */
 static int
 finish(struct director *d)
@@ -437,7 +385,7 @@ finish(struct director *d)
 			return fail(d, "a loader has failed at its end");
 	}
 	for (unsigned i = 0; i < d->r->plan.processes; i++)
-		merge_loader(d->r, &d->s->loader[i]);
+		result_merge(d->r, &d->s->loader[i]);
 	return 0;
 }
 

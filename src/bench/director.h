@@ -42,6 +42,11 @@ int director_run(const struct bench_options *o, struct result *r);
 
 /* verdict.c: is this run worth anything? */
 void verdict(const struct bench_options *o, struct result *r);
+
+/* result.c: CPU time of the server, from its processes before and after; all
+ * that one loader has. */
+void result_server_cpu(struct result *r);
+void result_merge(struct result *r, const struct loader_shared *l);
 bool result_has_errors(const struct result *r);
 /* CPU of the busiest loader as a part of one. */
 double result_loader_share(const struct result *r);

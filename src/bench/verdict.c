@@ -10,26 +10,6 @@
 /* A server that is busy for less than this was not what set the pace. */
 #define SATURATED 0.95
 
-bool
-result_has_errors(const struct result *r)
-{
-	const struct bench_errors *e = &r->errors;
-
-	return e->lost || e->duplicated || e->disordered || e->damaged ||
-	       e->closed || e->refused;
-}
-
-double
-result_loader_share(const struct result *r)
-{
-	uint64_t most = 0;
-
-	for (unsigned i = 0; i < r->plan.processes; i++)
-		if (r->loader[i].cpu_ns > most)
-			most = r->loader[i].cpu_ns;
-	return r->measured_ns ? (double)most / (double)r->measured_ns : 0;
-}
-
 static void add(char text[][200], unsigned *n, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
