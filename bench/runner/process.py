@@ -156,7 +156,7 @@ class MemoryWatch:
     remembers the time when the tree was largest, since who measures from outside
     does not know when all clients are there."""
 
-    def __init__(self, pid, every=0.5):
+    def __init__(self, pid, every=0.25):
         self.pid, self.every = pid, every
         self.first = self.look()
         self.best = self.first

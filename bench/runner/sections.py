@@ -287,7 +287,7 @@ BY_NAME = {
                   cpu_section('One message at a time to 10,000 members', 'fanout10k')),
     'two-workers': ('Two workers against one, and the bus', two_workers),
     'idle': ('Memory of idle clients', idle),
-    'slow': ('One per cent of the members stop reading', slow),
+    'slow': ('One per cent of 300 members stop reading', slow),
     'engines': ('The engines', engines),
     'peers': ('Latency over the offered load', peers),
     'million': ('A million clients', million),

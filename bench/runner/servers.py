@@ -144,6 +144,7 @@ limits {{
 	rate = 0
 	clients_per_ip = 0
 	announce_limit = 1
+	output_bytes = {output_bytes}
 }}
 log {{
 	level = "error"
@@ -157,9 +158,10 @@ class Banter(Server):
     stop_signal = signal.SIGQUIT
 
     def __init__(self, settings, engine='epoll', raw=False, workers=1, cpus=None,
-                 max_clients=200000):
+                 max_clients=200000, output_bytes='1M'):
         super().__init__(settings)
         self.engine, self.workers, self.max_clients_set = engine, workers, max_clients
+        self.output_bytes = output_bytes
         self.adapter = 'raw' if raw else 'banter'
         self.name = f'banter-{engine}' + ('-raw' if raw else '')
         self.cpu_list = cpus
@@ -172,7 +174,8 @@ class Banter(Server):
         # A worker with select has no descriptor above 1,023, and says so.
         most = 980 if self.engine == 'select' else self.max_clients_set
         return BANTER_CONF.format(workers=self.workers, engine=self.engine,
-                                  dir=self.dir or 'DIR', max_clients=most)
+                                  dir=self.dir or 'DIR', max_clients=most,
+                                  output_bytes=self.output_bytes)
 
     @property
     def program(self):
