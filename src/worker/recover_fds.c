@@ -71,6 +71,7 @@ is_ours(int fd, const char *target)
 	       !strncmp(target, "/memfd:banter-bans", 18) ||
 	       !strcmp(target, "anon_inode:[eventpoll]") ||
 	       !strcmp(target, "anon_inode:[io_uring]") ||
+	       !strcmp(target, "anon_inode:[eventfd]") ||
 	       (target[0] == '/' && strncmp(target, "/memfd:", 7) != 0 &&
 		       strncmp(target, "/proc/", 6) != 0);
 }
