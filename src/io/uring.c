@@ -350,6 +350,10 @@ client_polled(struct io *io, int fd, unsigned events)
 	}
 	if (events & (POLLOUT | broken) && r->flags & WANT_OUT) {
 		r->flags &= (uint8_t)~WANT_OUT;
+		/* The next has to look anew: the send that follows may fail
+		 * for want of something that no event announces. */
+		if (r->flags & POLL_ARMED)
+			uring_end_poll(st, fd);
 		uring_list(st, &st->changed, fd);
 		io->h.writable(io->h.arg, fd);
 	}
