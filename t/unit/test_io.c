@@ -166,14 +166,14 @@ static void *
 taken_area(void *arg, int fd)
 {
 	(void)arg;
-	(void)fd;
+	f.n_area[fd]++;
 	return f.area;
 }
 
 static void
 taken(void *arg, int fd, size_t len)
 {
-	if (f.area_open && f.n_kept == 0) {
+	if (f.area_open && f.n_kept == 0 && fd != f.unread_of) {
 		received(arg, fd, len);
 		return;
 	}

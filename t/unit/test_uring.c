@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -311,8 +312,14 @@ ENGINES(many_at_once)
 	};
 	static int ours[MANY], theirs[MANY];
 	static char much[BYTES];
+	struct rlimit l;
 	int p[2];
 
+	cr_assert(eq(int, getrlimit(RLIMIT_NOFILE, &l), 0));
+	l.rlim_cur = l.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &l);
+	if (l.rlim_max < 2 * MANY + 64)
+		cr_skip_test("%d descriptors are not to be had", 2 * MANY);
 	open_engine(name);
 	for (int i = 0; i < MANY; i++) {
 		cr_assert(eq(int, socketpair(AF_UNIX, SOCK_STREAM, 0, p), 0));
