@@ -354,7 +354,7 @@ bury_gone(struct state *st)
 }
 
 static void
-threads_stop(struct io *io)
+stop_all(struct io *io)
 {
 	struct state *st = io->state;
 
@@ -370,9 +370,6 @@ threads_stop(struct io *io)
 		st->dead = c->next;
 		bury(c);
 	}
-	lock(st);
-	take(st, &st->main);
-	unlock(st);
 }
 
 /* ---- the main thread ---- */
@@ -576,7 +573,7 @@ threads_close(struct io *io)
 {
 	struct state *st = io->state;
 
-	threads_stop(io);
+	stop_all(io);
 	fd_close(&st->wake);
 	(void)pthread_attr_destroy(&st->attr);
 	(void)pthread_cond_destroy(&st->main.go);
@@ -600,5 +597,4 @@ const struct io_engine io_engine_threads = {
 	.client_del = threads_client_del,
 	.send = threads_send,
 	.wait = threads_wait_turn,
-	.stop_threads = threads_stop,
 };
