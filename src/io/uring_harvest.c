@@ -37,8 +37,8 @@ uring_take(struct io *io, uint32_t index, int fd, const void *bytes, size_t len)
 	FAULT(uring_handled);
 }
 
-/* There is no /proc in the sandbox.  To stat(2), what is no file, such as a ring
- * or an eventfd, has no type; of those only a ring can be mapped. */
+/* There is no /proc in the sandbox.  To stat(2), what is no file, such as a
+ * ring or an eventfd, has no type; of those only a ring can be mapped. */
 static bool
 may_be_ring(int fd)
 {
@@ -132,6 +132,8 @@ io_harvest(struct io *io, bool noted)
 		uring_note(&d.notes->is_ring, 0);
 		return rc;
 	}
+	/* That was the dead one's, and is settled; this takes nothing so. */
+	uring_note(&d.notes->direct, 0);
 	cqes = (const void *)(d.map + d.notes->cqes_at);
 	tail = __atomic_load_n((uint32_t *)(void *)(d.map + d.notes->tail_at),
 		__ATOMIC_ACQUIRE);

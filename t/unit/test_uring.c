@@ -47,7 +47,7 @@ static struct fixture {
 	int delete_in_received;
 	int die_in_taken; /* at the how manyth; noted, or not */
 	int die_in_received;
-	bool *noted, count_only;
+	bool *noted, count_only, pull_broken;
 } f;
 
 static void
@@ -165,6 +165,8 @@ broken(void *arg, int fd)
 {
 	(void)arg;
 	f.broken = fd;
+	if (f.pull_broken)
+		(void)io_client_pull(f.io, fd);
 }
 
 static void
@@ -451,15 +453,28 @@ ENGINES(watches_until_it_is_read)
 	cr_assert(eq(int, told, 2));
 }
 
+static pid_t
+process(void)
+{
+	return (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+}
+
+static void
+is_killed(pid_t pid)
+{
+	int status;
+
+	cr_assert(eq(int, waitpid(pid, &status, 0), pid));
+	cr_assert(eq(int, status, SIGKILL));
+}
+
 /* In a process that shares descriptors and memory, as a worker does with its
  * keeper: it is killed while it handles the second of four. */
 static void
 die_with_a_ring(const int ours[4], bool after_noting, bool *noted)
 {
 	static const struct name uring = { "io_uring" };
-	pid_t pid =
-		(pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
-	int status;
+	pid_t pid = process();
 
 	if (pid == 0) {
 		open_again(&uring);
@@ -471,8 +486,29 @@ die_with_a_ring(const int ours[4], bool after_noting, bool *noted)
 		for (;;)
 			(void)io_wait(f.io, 1000);
 	}
-	cr_assert(eq(int, waitpid(pid, &status, 0), pid));
-	cr_assert(eq(int, status, SIGKILL));
+	is_killed(pid);
+}
+
+/* It dies while it receives of the first, which was reset, without the ring,
+ * when the ring has taken something of the second. */
+static void
+die_in_a_pull(const int ours[2], const int theirs[2])
+{
+	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	open_again(&(const struct name){ "io_uring" });
+	(void)io_client_add(f.io, ours[0], false);
+	(void)io_client_add(f.io, ours[1], true);
+	for (int i = 0; i < 3; i++)
+		(void)io_wait(f.io, 20);
+	(void)send(theirs[0], "a", 1, 0);
+	(void)setsockopt(theirs[0], SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	(void)close(theirs[0]);
+	(void)send(theirs[1], "b", 1, 0);
+	f.pull_broken = true;
+	f.die_in_received = 1;
+	for (;;)
+		(void)io_wait(f.io, 1000);
 }
 
 static void
@@ -520,4 +556,38 @@ ENGINES(harvests_what_was_not_noted)
 ENGINES(harvests_what_comes_behind)
 {
 	take_over(name, true, "c");
+}
+
+/* How one that is dead received says nothing of who goes on after it. */
+ENGINES(harvest_is_no_direct_receive)
+{
+	int ours[2], theirs[2];
+	bool noted;
+	pid_t pid;
+
+	open_engine(&(const struct name){ "io_uring" });
+	io_close(&f.io);
+	begin();
+	for (int i = 0; i < 2; i++) {
+		connected(&ours[i], &theirs[i]);
+		f.tag[ours[i]] = 77;
+	}
+	pid = process();
+	if (pid == 0)
+		die_in_a_pull(ours, theirs);
+	is_killed(pid);
+	pid = process();
+	if (pid == 0) {
+		open_again(name);
+		f.die_in_taken = 1;
+		(void)io_harvest(f.io, false);
+		_exit(1);
+	}
+	is_killed(pid);
+	f.noted = &noted;
+	open_again(name);
+	cr_assert(io_has_taken(f.io) && !io_took_directly(f.io));
+	cr_assert(eq(int, io_harvest(f.io, false), 0));
+	cr_assert(eq(sz, f.n_got, 1));
+	cr_assert(eq(chr, f.got[0], 'b'));
 }
