@@ -472,6 +472,7 @@ uring_wait_turn(struct io *io, int timeout_ms)
 	uring_arm_all(io);
 	if (rc == 0)
 		rc = enter(st, timeout_ms);
+	st->has_unsent = io_uring_sq_ready(&st->ring) > 0;
 	io->h.woke(io->h.arg);
 	n = io_uring_cq_ready(&st->ring);
 	for (; n > 0; n--) {

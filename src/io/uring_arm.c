@@ -88,6 +88,24 @@ end_recv(struct io *io, int fd)
 	cancel(st, recv_name(io, fd));
 }
 
+/* A receive that the kernel has not even seen, for want of memory.  It names a
+ * descriptor, which may be another client's when it does: its bytes would come
+ * under this one's name, for nobody. */
+static void
+withdraw(struct uring_state *st, uint64_t name)
+{
+	const struct io_uring_sq *sq = &st->ring.sq;
+
+	for (unsigned at = *sq->khead; at != sq->sqe_tail; at++) {
+		struct io_uring_sqe *sqe = &sq->sqes[at & *sq->kring_mask];
+
+		if (sqe->user_data != name)
+			continue;
+		io_uring_prep_nop(sqe);
+		sqe->user_data = uring_name(URING_NOTHING, 0, 0);
+	}
+}
+
 static void
 arm_poll(struct uring_state *st, int fd, unsigned events, bool multishot)
 {
@@ -222,6 +240,8 @@ uring_forget(struct io *io, int fd)
 		return;
 	if (r->role == ROLE_CLIENT) {
 		uring_take_back(st, fd);
+		if (r->flags & RECV_ARMED && st->has_unsent)
+			withdraw(st, recv_name(io, fd));
 		if (r->flags & RECV_ARMED && !(r->flags & RECV_ENDING))
 			end_recv(io, fd);
 	}

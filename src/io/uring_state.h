@@ -60,7 +60,8 @@ struct uring_state {
 	uint32_t n_cqes, map_bytes;
 	struct io_cqring_offsets offsets;
 	struct uring_notes *notes;
-	bool noted; /* the notes are ours */
+	bool noted;      /* the notes are ours */
+	bool has_unsent; /* the latest wait did not submit all */
 	char *buffers;
 	struct io_uring_buf_ring *free_buffers;
 	struct registration *fd; /* [fd_limit] */

@@ -2,6 +2,7 @@
  * for them; all of it holds of one that does not, too.
  *
  * SPDX-License-Identifier: MIT */
+#include "base/fault.h"
 #include "base/fd.h"
 #include "io/io.h"
 
@@ -14,6 +15,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -407,6 +409,30 @@ ENGINES(next_client_of_a_number)
 	cr_assert(eq(int, memcmp(f.got, "new", 3), 0));
 	cr_assert(eq(int, f.n_ended, 0));
 }
+
+#ifdef BANTER_TEST_FAULTS
+/* Nor may a request that the kernel did not take be for the next one. */
+ENGINES(next_client_after_a_wait_that_failed)
+{
+	int ours, theirs, other[2];
+
+	setenv("BANTER_FAULT", "uring_wait:EAGAIN:2", 1);
+	cr_assert(fault_init() == NULL);
+	open_engine(name);
+	pair(&ours, &theirs);
+	turns(1);
+	io_client_read(f.io, ours, true);
+	turns(1);
+	io_client_del(f.io, ours);
+	cr_assert(eq(int, socketpair(AF_UNIX, SOCK_STREAM, 0, other), 0));
+	cr_assert(eq(int, dup2(other[0], ours), ours));
+	cr_assert(send(other[1], "new", 3, 0) == 3);
+	join(ours, true);
+	turns(3);
+	cr_assert(eq(sz, f.n_got, 3));
+	cr_assert(eq(int, memcmp(f.got, "new", 3), 0));
+}
+#endif
 
 ENGINES(half_closed_then_reset)
 {
