@@ -229,6 +229,31 @@ arena_keep(struct arena *a, const block_ref *field, struct slice value)
 	return 0;
 }
 
+void
+session_hold(
+	struct arena *a, const struct session *s, struct slice bytes, size_t n)
+{
+	if (arena_keep(a, &s->held, bytes) < 0)
+		arena_set(a, &s->flags, s->flags | SESSION_BROKEN);
+	else
+		arena_set(a, &s->held_at, 0);
+	arena_set(a, &s->rx_total, s->rx_total + n);
+}
+
+void
+session_miss(
+	struct arena *a, const struct session *s, uint32_t room, uint64_t n)
+{
+	uint64_t all = s->missed + n;
+
+	if (s->missed == 0)
+		arena_set(a, &s->missed_room, room);
+	else if (s->missed_room != room)
+		arena_set(a, &s->missed_room, 0);
+	/* 0 would be none. */
+	arena_set(a, &s->missed, all < UINT32_MAX ? all : UINT32_MAX);
+}
+
 uint32_t
 room_take(struct arena *a, uint32_t id, struct slice name, uint32_t flags)
 {

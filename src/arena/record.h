@@ -67,6 +67,15 @@ session_rooms_block(const struct session *s)
  * room's topic.  An empty slice frees it.  0 or -ENOMEM. */
 int arena_keep(struct arena *a, const block_ref *field, struct slice value);
 
+/* The bytes that wait to be handled are now these; n of them have come since.
+ * Without memory those before stay, and the session becomes SESSION_BROKEN. */
+void session_hold(
+	struct arena *a, const struct session *s, struct slice bytes, size_t n);
+
+/* n more messages were skipped, in that room or (0) in any. */
+void session_miss(
+	struct arena *a, const struct session *s, uint32_t room, uint64_t n);
+
 /* Make a record for a room that has none.  Its index, or ARENA_NONE when the
  * table is full.  The topic is kept by room_topic(). */
 uint32_t room_take(

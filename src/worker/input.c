@@ -147,11 +147,8 @@ hold(struct chunk *k)
 	if (k->held || k->in.len == 0)
 		return;
 	tx_begin(a);
-	if (arena_keep(a, &k->s->held, k->in) < 0)
-		arena_set(a, &k->s->flags, k->s->flags | SESSION_BROKEN);
-	arena_set(a, &k->s->held_at, 0);
+	session_hold(a, k->s, k->in, k->in.len);
 	FAULT(input_held);
-	arena_set(a, &k->s->rx_total, k->s->rx_total + k->in.len);
 	tx_commit(a);
 }
 

@@ -43,10 +43,7 @@ input_keep(struct worker *w, const struct session *s, struct slice more)
 		memcpy(both, rest.p, rest.len);
 	memcpy(both + rest.len, more.p, more.len);
 	tx_begin(a);
-	if (arena_keep(a, &s->held, slice_of(both, rest.len + more.len)) < 0)
-		arena_set(a, &s->flags, s->flags | SESSION_BROKEN);
-	arena_set(a, &s->held_at, 0);
-	arena_set(a, &s->rx_total, s->rx_total + more.len);
+	session_hold(a, s, slice_of(both, rest.len + more.len), more.len);
 	FAULT(input_kept);
 	tx_commit(a);
 }

@@ -117,13 +117,9 @@ output_skip(
 {
 	struct arena *a = &w->arena;
 
-	if (s->missed == 0) {
-		arena_set(a, &s->missed_room, room);
+	if (s->missed == 0)
 		count(w, over_output, 1);
-	} else if (s->missed_room != room) {
-		arena_set(a, &s->missed_room, 0);
-	}
-	arena_set(a, &s->missed, s->missed + n);
+	session_miss(a, s, room, n);
 	count(w, missed, n);
 	/* Also when nothing is pending: the notice itself has to go out. */
 	output_dirty(w, session_fd(a, s));

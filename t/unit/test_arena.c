@@ -373,5 +373,54 @@ Test(arena, addresses)
 		session_address(&a, s, got);
 		cr_assert(eq(int, memcmp(got, address[i], 16), 0), "%zu", i);
 	}
-	cr_assert(not(s->flags & SESSION_ADDRESS));
+	cr_assert(eq(u32, s->flags & SESSION_ADDRESS, 0));
+}
+
+/* All of the heap that a block of so many bytes could still be had of. */
+static void
+use_up(struct arena *a, size_t bytes)
+{
+	while (heap_alloc(a, bytes) != 0)
+		;
+}
+
+/* What was handled of what waits is not handled again. */
+Test(arena, without_memory_the_bytes_before_stay)
+{
+	bool used;
+	struct arena a = mapped(memory(), &used);
+	const struct session *s = fresh(&a, 5);
+
+	tx_begin(&a);
+	session_hold(&a, s, SLICE_LIT("one\ntwo\n"), 8);
+	arena_set(&a, &s->held_at, 4);
+	tx_commit(&a);
+	use_up(&a, HEAP_DATA_MAX);
+	use_up(&a, 20000);
+	use_up(&a, 10);
+	tx_begin(&a);
+	session_hold(&a, s, SLICE_LIT("two\nthree\n"), 6);
+	tx_commit(&a);
+	cr_assert(eq(u32, s->flags & SESSION_BROKEN, SESSION_BROKEN));
+	cr_assert(eq(u64, s->rx_total, 14));
+	cr_assert(eq(int, s->held_at, 4));
+	cr_assert(slice_eq_str(heap_slice(&a, s->held), "one\ntwo\n"));
+}
+
+Test(arena, count_of_what_was_missed_does_not_wrap)
+{
+	bool used;
+	struct arena a = mapped(memory(), &used);
+	const struct session *s = fresh(&a, 5);
+
+	tx_begin(&a);
+	session_miss(&a, s, 3, UINT32_MAX - 1);
+	cr_assert(eq(u32, s->missed_room, 3));
+	session_miss(&a, s, 3, 1);
+	session_miss(&a, s, 3, 1);
+	cr_assert(eq(u32, s->missed, UINT32_MAX));
+	cr_assert(eq(u32, s->missed_room, 3));
+	session_miss(&a, s, 4, 1);
+	cr_assert(eq(u32, s->missed_room, 0));
+	tx_commit(&a);
 }
