@@ -109,7 +109,7 @@ subtest 'select: descriptors that it cannot wait for' => sub {
 };
 
 SKIP: {
-	skip 'an upgrade needs clone()', 1 if $forked;
+	skip 'an upgrade needs clone()', 2 if $forked;
 	subtest 'select: an upgrade to it goes back when a client is beyond' => sub {
 		my $b = Banter->start(workers => 1, set => { engine => 'epoll', max_clients => 2000 });
 		$b->expect_log(qr/select|upgrade|went back|cannot start/);
@@ -123,6 +123,24 @@ SKIP: {
 		is(engines_of($b), 'epoll', 'what was in force is');
 		ok($_->sync, 'and serves') for @c[0, -1];
 		is($b->metric('worker_clients'), 1050, 'everybody');
+		$b->stop_ok;
+	};
+	subtest 'select: ... or a listener' => sub {
+		my $b = Banter->start(workers => 1, set => { engine => 'epoll', max_clients => 2000 });
+		$b->expect_log(qr/select|upgrade|went back|cannot start/);
+		my $first = $b->client;
+		my @c = map { $b->client(greet => 0) } 1 .. 1048;
+		ok((wait_until { $b->metric('worker_clients') == 1049 }), 'more clients than FD_SETSIZE');
+		$b->configure(listen => { later => {} });
+		$b->reload_ok;
+		$_->close for @c;
+		ok((wait_until { $b->metric('worker_clients') == 1 }), 'a listener more, and they leave');
+		$b->configure(set => { engine => 'select', max_clients => 900 });
+		$b->reload_ok;
+		is($b->ctl_run('upgrade')->{code}, 1, 'refused');
+		$b->log_like(qr/"select" cannot wait for descriptor \d{4}, which a listener has/, 'and the log says why');
+		is(engines_of($b), 'epoll', 'what was in force is');
+		ok($first->sync, '... and serves');
 		$b->stop_ok;
 	};
 }

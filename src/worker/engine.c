@@ -28,18 +28,29 @@ limit_descriptors(unsigned n)
 	}
 }
 
+static int
+refuse(const struct worker *w, uint64_t fd, const char *whose)
+{
+	log_error("engine \"%s\" cannot wait for descriptor %u, which %s has: "
+		  "it takes those below %u",
+		engine_name(w->engine), (unsigned)fd, whose, w->fd_usable);
+	return -EINVAL;
+}
+
 /* Of a worker with another engine, before an upgrade. */
 static int
-check_clients(const struct worker *w)
+check_descriptors(const struct worker *w)
 {
-	for (uint64_t fd = w->fd_usable; fd < w->arena.head->high_fd; fd++) {
-		if (w->arena.session[fd].id == 0)
-			continue;
-		log_error("engine \"%s\" cannot wait for descriptor %u, which "
-			  "a client has: it takes those below %u",
-			engine_name(w->engine), (unsigned)fd, w->fd_usable);
-		return -EINVAL;
-	}
+	const struct arena_head *h = w->arena.head;
+
+	for (uint64_t fd = w->fd_usable; fd < h->high_fd; fd++)
+		if (w->arena.session[fd].id != 0)
+			return refuse(w, fd, "a client");
+	/* One that came by a reload when there were many clients. */
+	for (unsigned i = 0; i < ARENA_LISTENERS; i++)
+		if (h->listener[i].fd >= (int64_t)w->fd_usable)
+			return refuse(
+				w, (uint64_t)h->listener[i].fd, "a listener");
 	return 0;
 }
 
@@ -54,5 +65,5 @@ engine_choose(struct worker *w)
 	w->page->fd_limit = w->fd_usable;
 	if (w->fd_usable < w->fd_limit)
 		limit_descriptors(w->fd_usable);
-	return check_clients(w);
+	return check_descriptors(w);
 }
