@@ -26,6 +26,7 @@ my %NOT_RUN = (
 	'/etc/banter/conf.d/open.conf:2: there' => 'a complaint',
 	'$ cat Dockerfile' => 'script/test-package bare runs it',
 	'FROM debian:12-slim' => 'script/test-package bare runs it',
+	'script/bench' => 'it takes 15 minutes; t/91-bench-run.t runs its runner',
 	'script/server' => 'it builds all and does not end',
 	'script/test' => 'it runs this test',
 	'sudo apt-get build-dep' => 'script/test-package build and life run it',
