@@ -37,8 +37,8 @@ uring_take(struct io *io, uint32_t index, int fd, const void *bytes, size_t len)
 	FAULT(uring_handled);
 }
 
-/* There is no /proc in the sandbox.  To stat(2), what is no file, such as a ring
- * or an eventfd, has no type; of those only a ring can be mapped. */
+/* There is no /proc in the sandbox.  To stat(2), what is no file, such as a
+ * ring or an eventfd, has no type; of those only a ring can be mapped. */
 static bool
 may_be_ring(int fd)
 {

@@ -4,6 +4,9 @@
  * SPDX-License-Identifier: MIT */
 #include "base/fd.h"
 #include "io/io.h"
+#ifdef HAVE_LIBURING
+# include "io/uring_state.h"
+#endif
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -521,3 +524,40 @@ ENGINES(harvests_what_comes_behind)
 {
 	take_over(name, true, "c");
 }
+
+#ifdef HAVE_LIBURING
+/* What an open file, or a connection, would be by way of the ring. */
+Test(uring, a_restricted_ring_does_nothing_else)
+{
+	static const uint8_t only[] = { IORING_OP_NOP };
+	struct io_uring_params p = { .flags = IORING_SETUP_R_DISABLED };
+	struct io_uring ring;
+	struct io_uring_cqe *cqe;
+
+	if (io_uring_queue_init_params(4, &ring, &p) < 0)
+		cr_skip_test("io_uring is refused here");
+	cr_assert(eq(int, uring_restrict(&ring, only, sizeof only), 0));
+	io_uring_prep_openat(io_uring_get_sqe(&ring), -1, "/", 0, 0);
+	io_uring_prep_nop(io_uring_get_sqe(&ring));
+	for (int want = -EACCES, i = 0; i < 2; i++, want = 0) {
+		cr_assert(ge(int, io_uring_submit_and_wait(&ring, 1), 0));
+		cr_assert(eq(int, io_uring_wait_cqe(&ring, &cqe), 0));
+		cr_assert(eq(int, cqe->res, want));
+		io_uring_cqe_seen(&ring, cqe);
+	}
+	io_uring_queue_exit(&ring);
+}
+
+Test(uring, both_rings_are_restricted)
+{
+	/* Nothing can be registered with a ring that is. */
+	open_engine(&(const struct name){ "io_uring" });
+	for (int i = 0; i < 2; i++) {
+		cr_assert(eq(int,
+			(int)syscall(SYS_io_uring_register, f.fds[i],
+				IORING_UNREGISTER_FILES, NULL, 0),
+			-1));
+		cr_assert(eq(int, errno, EACCES));
+	}
+}
+#endif
