@@ -178,4 +178,21 @@ SKIP: {
 	};
 }
 
+SKIP: {
+	skip 'needs --enable-test-faults and clone()', 1
+		if $forked || slurp(Banter::banterd()) !~ /BANTER_FAULT/;
+	subtest 'threads: an upgrade to it goes back when there are too few' => sub {
+		my $b = Banter->start(workers => 1, set => { engine => 'epoll' },
+			env => { BANTER_FAULT => 'thread_create:EAGAIN:2' });
+		$b->expect_log(qr/cannot start: Resource temporarily|upgrade|went back/);
+		my @c = map { $b->client } 1 .. 3;
+		$b->configure(set => { engine => 'threads' });
+		$b->reload_ok;
+		is($b->ctl_run('upgrade')->{code}, 1, 'refused');
+		is(engines_of($b), 'epoll', 'what was in force is');
+		ok($_->sync, 'with every client') for @c;
+		$b->stop_ok;
+	};
+}
+
 done_testing;

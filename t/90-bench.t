@@ -166,8 +166,8 @@ ok(!$r->{lateness}, 'nothing is planned in a closed loop');
 cmp_ok($r->{server}{cpu_ns}, '>', 0, 'the server used CPU time');
 cmp_ok(abs($r->{server}{cpu_per_delivery_ns} * 1000 - $r->{server}{cpu_ns}), '<', 1000,
 	'... which is told per delivery');
-is(scalar @{ $r->{server}{processes} }, 5,
-	'... and of each process: master, keepers, workers');
+is(scalar @{ $r->{server}{processes} }, 7,
+	'... and of each process: master, keepers, reserves, workers');
 cmp_ok($r->{memory}{pss_after}, '>', 0, 'its memory is told');
 ok($r->{machine}{kernel} && $r->{machine}{cpus}, 'so is the machine');
 

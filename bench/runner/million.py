@@ -164,6 +164,16 @@ def settled(server, clients):
     raise Failed(f'{there} of {clients} connections were accepted within 300 s')
 
 
+def why(server):
+    """What the server itself knows of what went wrong."""
+    text = server.log_tail()
+    if isinstance(server, Banter):
+        told = server.metrics()
+        text += '; ' + ', '.join(f'{k} {told[k]}' for k in sorted(told) if told[k] and (
+            'closed' in k or 'deaths' in k or k in ('clients', 'missed', 'deliveries')))
+    return text
+
+
 def measure(settings, server, processes):
     guard = Guard(settings.memory_floor)
     found = {'clients': settings.million, 'processes': processes}
@@ -184,8 +194,11 @@ def measure(settings, server, processes):
             found['pss'] = [(process.title(p), process.pss(p)) for p in process.tree(server.pid)]
             found['pss_before'] = pss
             cpu = process.cpu_ns(process.tree(server.pid))
-            found['messages'] = [message(server, crowd, settings.million, 'x' * 63)
-                                 for _ in range(3)]
+            try:
+                found['messages'] = [message(server, crowd, settings.million, 'x' * 63)
+                                     for _ in range(3)]
+            except Failed as e:
+                raise Failed(f'{e}{why(server)}') from e
             found['cpu_ns'] = process.cpu_ns(process.tree(server.pid)) - cpu
             # The clients go first: who closes first keeps the port in TIME-WAIT.
             process.stop(crowd)

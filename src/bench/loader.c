@@ -246,7 +246,7 @@ static void
 turn(struct loader *l)
 {
 	struct epoll_event e[EVENTS];
-	uint64_t at = due(l), now = clock_mono_ns();
+	uint64_t at, now;
 	struct timespec t;
 	uint32_t number = atomic_load(&l->s->phase_number);
 	int n;
@@ -257,6 +257,9 @@ turn(struct loader *l)
 	}
 	if (!l->begun)
 		begin_phase(l);
+	/* Behind the begin: what was due before it says nothing of the plan. */
+	at = due(l);
+	now = clock_mono_ns();
 	if (l->phase.kind == PHASE_SETUP) {
 		uint64_t step = setup_step(l, now);
 

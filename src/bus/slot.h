@@ -70,7 +70,8 @@ enum slot_exit {
 /* One page of shared memory per slot.  The worker writes, the master reads:
  * each field is a word of its own and is read at any time. */
 struct slot_page {
-	uint64_t heartbeat_ms; /* CLOCK_MONOTONIC when a turn last ended */
+	uint64_t heartbeat_ms; /* CLOCK_MONOTONIC when a turn last ended, or had
+				* sent to many */
 	uint64_t clients;      /* connections open now */
 	uint64_t fd_limit;     /* descriptors this slot may have */
 	uint64_t pending;      /* bytes of output queued now */

@@ -31,7 +31,7 @@
 # define CQES_MIN 4096u  /* more than there are buffers */
 # define SETUP                                               \
   (IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | \
-	  IORING_SETUP_SUBMIT_ALL)
+	  IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED)
 
 /* One for each buffer, and one for each client that finds none.  More at once,
  * such as a poll and a receive of most clients in the same call, the kernel
@@ -98,11 +98,9 @@ open_ring(struct uring_state *st, unsigned fd_limit)
 	st->map_bytes = p.cq_off.cqes +
 			p.cq_entries * (unsigned)sizeof(struct io_uring_cqe);
 	rc = io_uring_ring_dontfork(&st->ring);
-	if (rc == 0)
-		rc = try_out(&st->ring);
 	if (rc < 0) {
 		io_uring_queue_exit(&st->ring);
-		return io_refuse("io_uring_enter", rc);
+		return io_refuse("madvise", rc);
 	}
 	return 0;
 }
@@ -111,7 +109,8 @@ static int
 open_sender(struct uring_state *st)
 {
 	struct io_uring_params p = { .flags = IORING_SETUP_SINGLE_ISSUER |
-					      IORING_SETUP_SUBMIT_ALL };
+					      IORING_SETUP_SUBMIT_ALL |
+					      IORING_SETUP_R_DISABLED };
 	int rc = io_uring_queue_init_params(IO_SENDS, &st->sender, &p);
 
 	if (rc < 0)
@@ -162,6 +161,46 @@ open_buffers(struct uring_state *st)
 	return 0;
 }
 
+/* Behind all that has to be registered. */
+static int
+enable(struct uring_state *st)
+{
+	static const uint8_t waits[] = { IORING_OP_NOP, IORING_OP_RECV,
+		IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL };
+	static const uint8_t sends[] = { IORING_OP_NOP, IORING_OP_SEND,
+		IORING_OP_SENDMSG };
+	int rc;
+
+	/* Saves the look into a shared table at each call; or not. */
+	(void)io_uring_register_ring_fd(&st->ring);
+	(void)io_uring_register_ring_fd(&st->sender);
+	rc = uring_restrict(&st->ring, waits, sizeof waits);
+	if (rc == 0)
+		rc = uring_restrict(&st->sender, sends, sizeof sends);
+	if (rc < 0)
+		return io_refuse("io_uring_register of restrictions", rc);
+	rc = try_out(&st->ring);
+	return rc < 0 ? io_refuse("io_uring_enter", rc) : 0;
+}
+
+static int
+open_rest(struct uring_state *st)
+{
+	int rc = open_sender(st);
+
+	if (rc < 0)
+		return rc;
+	rc = open_buffers(st);
+	if (rc == 0) {
+		rc = enable(st);
+		if (rc == 0)
+			return 0;
+		(void)munmap(st->free_buffers, ring_bytes());
+	}
+	io_uring_queue_exit(&st->sender);
+	return rc;
+}
+
 static int
 open_all(struct uring_state *st, const struct io *io)
 {
@@ -169,12 +208,7 @@ open_all(struct uring_state *st, const struct io *io)
 
 	if (rc < 0)
 		return rc;
-	rc = open_sender(st);
-	if (rc == 0) {
-		rc = open_buffers(st);
-		if (rc < 0)
-			io_uring_queue_exit(&st->sender);
-	}
+	rc = open_rest(st);
 	if (rc < 0)
 		io_uring_queue_exit(&st->ring);
 	return rc;
@@ -196,9 +230,6 @@ uring_open(struct io *io, int fds[IO_ENGINE_FDS])
 		free(st);
 		return rc;
 	}
-	/* Saves the look into a shared table at each call; or not. */
-	(void)io_uring_register_ring_fd(&st->ring);
-	(void)io_uring_register_ring_fd(&st->sender);
 	st->fd = xcalloc(io->fd_limit, sizeof *st->fd);
 	st->send = xcalloc(IO_SENDS, sizeof *st->send);
 	io->state = st;

@@ -71,6 +71,10 @@ struct uring_state {
 	unsigned n_sends;
 };
 
+/* uring_restrict.c: let a ring that was made disabled do these requests (at
+ * most eight) and no other, and enable it.  0 or -errno. */
+int uring_restrict(struct io_uring *ring, const uint8_t *requests, unsigned n);
+
 void uring_list(struct uring_state *st, struct fd_list *l, int fd);
 
 /* A request that is submitted with the next wait. */

@@ -119,6 +119,12 @@ set_int(int fd, int level, int name, int value)
 								       : 0;
 }
 
+/* What the kernel takes of a client's output and cannot send yet, bytes.  Without
+ * this it grows to megabytes for one that does not read (tcp_wmem), where the
+ * queue's limit and its references to shared blocks do not count; the bytes in
+ * flight are not in it, so that a long way costs no throughput. */
+#define UNSENT_MAX 65536
+
 /* Accepted sockets inherit all of these: no system call per connection. */
 static int
 set_client_options(int fd, const struct listen_options *o)
@@ -134,6 +140,7 @@ set_client_options(int fd, const struct listen_options *o)
 		{ IPPROTO_TCP, TCP_KEEPINTVL, o->keepalive_interval_s },
 		{ IPPROTO_TCP, TCP_KEEPCNT, o->keepalive_count },
 		{ IPPROTO_TCP, TCP_USER_TIMEOUT, o->user_timeout_ms },
+		{ IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_MAX },
 	};
 
 	for (size_t i = 0; i < sizeof option / sizeof *option; i++) {

@@ -215,6 +215,10 @@ send_group(struct worker *w)
 		unsigned n = w->n_sending;
 
 		io_flush(w->io);
+		/* On a busy machine a message to everybody may take longer than
+		 * hang_timeout. */
+		if (n == SEND_GROUP)
+			w->page->heartbeat_ms = clock_mono_ms();
 		w->n_sending = 0;
 		/* Not more than n are added meanwhile, each after its own. */
 		for (unsigned i = 0; i < n; i++) {

@@ -22,7 +22,8 @@ my %errors = (
 	io_accept => [qw(EMFILE ENFILE ENOBUFS ENOMEM ECONNABORTED EAGAIN EINTR EPROTO)],
 	io_recv => [qw(EAGAIN EINTR ECONNRESET ENOMEM EIO)],
 	io_send => [qw(EAGAIN EINTR ENOBUFS ENOMEM EPIPE EIO)],
-	epoll_wait => [qw(EINTR EIO)],
+	(map { $_ => [qw(EINTR EIO)] } qw(epoll_wait poll_wait select_wait)),
+	thread_create => [qw(EAGAIN)],
 	epoll_add => [qw(ENOMEM ENOSPC)],
 	uring_setup => [qw(EPERM ENOSYS ENOMEM)],
 	uring_add => [qw(ENOMEM)],
@@ -45,7 +46,7 @@ my @errors = qw(EAGAIN EINTR EIO);
 
 # The doing of one client: it is closed, nobody else.
 my %one = map { $_ => 1 } qw(io_recv:ECONNRESET io_recv:ENOMEM io_recv:EIO
-	epoll_add:ENOMEM epoll_add:ENOSPC uring_add:ENOMEM);
+	epoll_add:ENOMEM epoll_add:ENOSPC uring_add:ENOMEM thread_create:EAGAIN);
 
 # Where the hand of the worker has a session: a crash closes that one.  "?":
 # where it may.
@@ -62,7 +63,7 @@ my %hand = ((map { $_ => 1 } qw(input_step input_read input_handled input_done
 # What is passed only after a death; and by whose death it is brought about.
 my %after = (rollback_word => 'input_handled', recover_accept => 'io_accepted',
 	uring_harvest => 'uring_copied',
-	map { $_ => 'io_sent' } qw(recover_settle keeper_reaped worker_gone
+	map { $_ => 'io_sent' } qw(thread_create recover_settle keeper_reaped worker_gone
 	takeover_mapped blame_found blame_noted blame_done recount_counted
 	recover_session recover_closed recover_received recover_harvested recover_resumed
 	recover_sorted sync_told));
@@ -95,6 +96,14 @@ sub actions_of
 	return $p->{name} eq 'worker_born' ? grep { $_ ne 'stall' } @a : @a;
 }
 
+# In another engine than that of this run.
+sub is_elsewhere
+{
+	my ($p) = @_;
+	my ($engine) = $p->{name} =~ /^(epoll|poll|select|thread)_/ or return 0;
+	return ($ENV{BANTER_TEST_ENGINE} || 'epoll') !~ /^$engine/;
+}
+
 # How often each point is passed until the load stands, and then in a second.
 my (%stood, %rate);
 sub measure
@@ -121,7 +130,7 @@ sub rules_of
 	return "$name:$action:1" if $start{$name};
 	if (my $by = $third{$name} ? 'io_sent' : $after{$name}) {
 		return sprintf '%s:kill:%d,%s:%s:%d', $by, count_of($by), $name, $action,
-			$name eq 'keeper_read' ? $stood{$name} + 1 : $third{$name} ? 3 : 1;
+			$name =~ /^(?:keeper_read|thread_create)$/ ? $stood{$name} + 1 : $third{$name} ? 3 : 1;
 	}
 	return "$name:$action:" . ($stood{$name} + 1) if $name =~ $reload || $name =~ $upgrade;
 	return "$name:$action:" . count_of($name) if $action ne 'kill' || $p->{who} ne 'WORKER';
@@ -197,6 +206,7 @@ for my $p (Banter::Fault::points()) {
 	# Passed by whom a list or a proxy concerns: t/63-access.t, t/64-proxy.t.
 	next if $p->{name} =~ /^(?:access|proxy)_/;
 	next if $p->{name} =~ $idle;
+	next if is_elsewhere($p);
 	next unless $p->{name} =~ /^(?:$only_points)/;
 	for my $action (actions_of($p)) {
 		one($p, $action, rules_of($p, $action)) if $action =~ /^(?:$only_actions)/;
@@ -205,6 +215,7 @@ for my $p (Banter::Fault::points()) {
 
 # What a takeover passes, once more in an upgrade, where there is a way back.
 for my $p (Banter::Fault::points()) {
+	next if is_elsewhere($p);
 	next unless $p->{name} =~ /^(?:$only_points)/ && ($third{ $p->{name} } || $after{ $p->{name} })
 		&& $p->{name} !~ /^(?:rollback_word|recover_accept|recover_settle|uring_harvest|spawn_send|spawn_sent|keeper_reaped)$/;
 	next if $p->{who} eq 'MASTER' || $p->{name} =~ $idle;

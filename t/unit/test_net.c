@@ -179,6 +179,7 @@ Test(listen, clients_inherit_the_options)
 	cr_assert_neq(option(in, SOL_SOCKET, SO_OOBINLINE), 0);
 	cr_assert_eq(option(in, IPPROTO_TCP, TCP_KEEPIDLE), 61);
 	cr_assert_eq(option(in, IPPROTO_TCP, TCP_KEEPCNT), 5);
+	cr_assert_eq(option(in, IPPROTO_TCP, TCP_NOTSENT_LOWAT), 65536);
 	cr_assert_eq(option(in, IPPROTO_TCP, TCP_USER_TIMEOUT), 120000);
 	fd_close(&in);
 	fd_close(&out);

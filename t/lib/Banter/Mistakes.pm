@@ -74,7 +74,7 @@ sub mistake
 		Test::More::ok(says_what_to_do($found), "$what: it says what to do");
 		$o{says} = $found if ref $o{says};
 	} else {
-		$ok &= Test::More::is(join("\n", grep { !/^(?:ready|worker|max_clients|stopped|SIGTERM|DIR\S*: the configuration is good)/ } @said),
+		$ok &= Test::More::is(join("\n", grep { !/^(?:ready|worker|sandbox of the workers:|max_clients|stopped|SIGTERM|DIR\S*: the configuration is good)/ } @said),
 			'', "$what: nothing is said");
 	}
 	Test::More::diag("$what said, with $o{got}{code}:\n", map { "  $_\n" } @said)
