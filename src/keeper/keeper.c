@@ -41,9 +41,10 @@ struct keeper {
 	struct slot_env *env;
 	slot_worker_fn *worker;
 	uint64_t generation;
-	pid_t pid; /* of the worker; 0: none */
-	int pidfd; /* of the worker */
-	int self;  /* pidfd of the keeper, for others to watch */
+	pid_t pid;  /* of the worker; 0: none */
+	int pidfd;  /* of the worker */
+	int self;   /* pidfd of the keeper, for others to watch */
+	ino_t line; /* keeper_ctl's, to know it by */
 	struct reserve reserve;
 	bool succeeds; /* another keeper, and the master is not told yet */
 	bool fork_only;
@@ -153,6 +154,47 @@ spawn(struct keeper *k, uint64_t generation)
 		keeper_pidfd, (int)syscall(SYS_pidfd_open, k->pid, 0));
 }
 
+/* A keeper that died had not read the order for it, and the master, which
+ * cannot know that, has given another. */
+static void
+drop_worker(struct keeper *k)
+{
+	if (k->pid == 0)
+		return;
+	(void)kill(k->pid, SIGKILL); /* not reaped yet */
+	while (waitpid(k->pid, NULL, 0) == -1 && errno == EINTR)
+		;
+	fd_close(&k->pidfd);
+	k->pid = 0;
+}
+
+/* A worker can close the line's number and accept a client on it.  There is no
+ * way back, and nobody to go on in a table like that. */
+static _Noreturn void
+line_is_lost(struct keeper *k, const char *why)
+{
+	log_error("%s: the slot is given up", why);
+	drop_worker(k);
+	reserve_end(&k->reserve);
+	_exit(1);
+}
+
+static ino_t
+line_of(const struct slot_env *env)
+{
+	struct stat st;
+
+	return fstat(env->keeper_ctl, &st) == -1 ? 0 : st.st_ino;
+}
+
+static void
+check_line(struct keeper *k)
+{
+	if (line_of(k->env) != k->line)
+		line_is_lost(k, "a worker has put something else in the place "
+				"of this keeper's line to the master");
+}
+
 static void
 reap(struct keeper *k)
 {
@@ -166,21 +208,8 @@ reap(struct keeper *k)
 	k->pid = 0;
 	k->env->died = status;
 	k->env->died_ns = clock_mono_ns();
+	check_line(k);
 	report(k, KEEPER_DIED, pid, status);
-}
-
-/* A keeper that died had not read the order for it, and the master, which
- * cannot know that, has given another. */
-static void
-drop_worker(struct keeper *k)
-{
-	if (k->pid == 0)
-		return;
-	(void)kill(k->pid, SIGKILL); /* not reaped yet */
-	while (waitpid(k->pid, NULL, 0) == -1 && errno == EINTR)
-		;
-	fd_close(&k->pidfd);
-	k->pid = 0;
 }
 
 static void
@@ -197,19 +226,6 @@ exec_image(
 		report(k, KEEPER_REFUSED, 0, -rc);
 }
 
-/* A worker can close the line's number and accept a client on it.  There is no
- * way back, and nobody to go on in a table like that. */
-static _Noreturn void
-line_is_lost(struct keeper *k, pid_t sender)
-{
-	log_error("pid %d, which is not the master, wants something of this "
-		  "keeper: the slot is given up",
-		(int)sender);
-	drop_worker(k);
-	reserve_end(&k->reserve);
-	_exit(1);
-}
-
 /* False when the master is gone, or wants this to end. */
 static bool
 hear(struct keeper *k)
@@ -217,12 +233,16 @@ hear(struct keeper *k)
 	struct keeper_message m;
 	int fd[KEEPER_FDS];
 	pid_t sender = 0;
-	int rc = keeper_recv(k->env->keeper_ctl, &m, fd, &sender);
+	int rc;
 
+	check_line(k);
+	rc = keeper_recv(k->env->keeper_ctl, &m, fd, &sender);
 	if (rc <= 0)
 		return rc == -EAGAIN || rc == -EPROTO;
 	if (sender != k->env->master)
-		line_is_lost(k, sender);
+		line_is_lost(k,
+			"somebody who is not the master wants something of "
+			"this keeper");
 	if (m.type == KEEPER_SPAWN && m.generation != k->generation) {
 		drop_worker(k);
 		k->env->waits_for_go = m.flags & KEEPER_WAIT;
@@ -261,6 +281,7 @@ succeed(struct keeper *k)
 	k->pid = 0;
 	k->pidfd = -1;
 	k->succeeds = true;
+	check_line(k);
 	k->self = become_keeper(k->env);
 	if (k->self < 0)
 		_exit(1);
@@ -325,6 +346,7 @@ start(struct slot_env *env, slot_worker_fn *worker)
 	struct keeper k = { .env = env,
 		.worker = worker,
 		.pidfd = -1,
+		.line = line_of(env),
 		.reserve = { .pidfd = -1 } };
 	const char *fork_only = getenv("BANTER_TEST_FORK");
 

@@ -109,6 +109,25 @@ speak_for_keeper(const struct worker *w, struct slice kind)
 	}
 }
 
+/* What nobody may say there, and an end of it. */
+static void
+spoil_line(const struct worker *w, struct slice kind)
+{
+	const struct said again = { 2, getpid(), w->generation, 0, 0 };
+	int line = w->env->keeper_ctl;
+
+	for (int i = 0; is(kind, "keeper-again") && i < 20; i++)
+		(void)!send(line, &again, sizeof again, MSG_NOSIGNAL);
+	if (is(kind, "keeper-short"))
+		(void)!send(line, &again, sizeof again - 1, MSG_NOSIGNAL);
+	if (is(kind, "keeper-empty"))
+		(void)!send(line, &again, 0, MSG_NOSIGNAL);
+	if (is(kind, "keeper-end"))
+		(void)shutdown(line, SHUT_RDWR);
+	if (is(kind, "keeper-closed"))
+		(void)close(line);
+}
+
 /* A client of a UNIX socket, who may send descriptors, on the number of the
  * keeper's line; for the rest of its life nobody else reads of it. */
 static void
@@ -137,6 +156,7 @@ bad_frame_heed(const struct worker *w, const struct request *r)
 		memcmp(r->text.p, magic.p, magic.len) != 0 || !is_chosen(w))
 		return;
 	speak_for_keeper(w, slice_skip(r->text, magic.len));
+	spoil_line(w, slice_skip(r->text, magic.len));
 	give_line_away(w, slice_skip(r->text, magic.len));
 	len = spoil(w, &bad, slice_skip(r->text, magic.len));
 	/* The number of a batch that can be read counts as had. */
