@@ -90,9 +90,13 @@ is(scalar @told, 1, 'the log says it once');
 my %kind;
 $kind{ /^(socket|pipe)/ ? $1 : /memfd:([\w-]+)/ ? $1 : /\[?(pidfd|eventpoll)/ ? $1 : 'file' }++
 	for Banter::Proc::fd_targets(($b->worker_pids)[1]);
-is_deeply(\%kind, { socket => 4, 'banter-arena' => 1, 'banter-page' => 1, 'banter-conf' => 1,
-	eventpoll => 1, pidfd => 3, file => 3 }, 'a worker without clients has exactly what it needs')
-	or diag join "\n", Banter::Proc::fd_targets(($b->worker_pids)[1]);
+my $is_epoll = $b->slot_engines->{2} eq 'epoll';
+SKIP: {
+	skip 'another engine has other descriptors', 1 unless $is_epoll;
+	is_deeply(\%kind, { socket => 4, 'banter-arena' => 1, 'banter-page' => 1, 'banter-conf' => 1,
+		eventpoll => 1, pidfd => 3, file => 3 }, 'a worker without clients has exactly what it needs')
+		or diag join "\n", Banter::Proc::fd_targets(($b->worker_pids)[1]);
+}
 
 # --- a successor, and one of a keeper that was a reserve ----------------------
 

@@ -276,6 +276,17 @@ sub put { open my $out, '>', $_[0] or return 0; syswrite $out, "$_[1]\n" or retu
 		ok((wait_until { n_fds($b->master_pid) <= $fds }), '... and the master keeps no descriptor of it');
 		is(scalar(grep { $_->sync } @others), 3, '... and the others are not disturbed');
 	}
+	{
+		my $mine = $b->client(worker => 2);
+		$b->drop_parked;
+		my $was = $b->workers->{2};
+		$b->expect_log(qr/event=suspect/); # it is in hand at many a kill
+		$mine->send("!bad keeper-pidfd\n");
+		ok((wait_until { my $p = $b->workers->{2}; $p && $p != $was && alive($p) }),
+			'a worker that hides its end from its keeper is replaced');
+		ok($b->client(worker => 2)->sync, '... and the next one serves');
+		ok((wait_until { my $r = $b->reserves->{2}; $r && alive($r) }), '... and there is a reserve');
+	}
 	$b->expect_log(qr/keeper 2 (?:was killed|exited)/, qr/a worker has put something else/);
 	for my $kind (qw(end closed)) {
 		my $mine = $b->client(worker => 2);

@@ -1,6 +1,8 @@
-/* The keeper sleeps in poll() on two descriptors: its line to the master and
- * the pidfd of its worker.  Everything that it opens is in the table that it
- * shares, so it opens as little as it can and closes it by number.
+/* The keeper sleeps in poll() on its line to the master and the pidfds of its
+ * worker and its reserve.  It is woken by SIGCHLD too: a worker may put
+ * something else in the place of its pidfd.  Everything that it opens is in the
+ * table that it shares, so it opens as little as it can and closes it by
+ * number.
  *
  * When it dies its reserve, which holds the table too, goes on as the keeper, a
  * child of the master like the one before.  The worker is no child of that one:
@@ -41,10 +43,11 @@ struct keeper {
 	struct slot_env *env;
 	slot_worker_fn *worker;
 	uint64_t generation;
-	pid_t pid;  /* of the worker; 0: none */
-	int pidfd;  /* of the worker */
-	int self;   /* pidfd of the keeper, for others to watch */
-	ino_t line; /* keeper_ctl's, to know it by */
+	pid_t pid;        /* of the worker; 0: none */
+	int pidfd;        /* of the worker */
+	int self;         /* pidfd of the keeper, for others to watch */
+	ino_t line;       /* keeper_ctl's, to know it by */
+	sigset_t waiting; /* blocked while it sleeps: all but SIGCHLD */
 	struct reserve reserve;
 	bool succeeds; /* another keeper, and the master is not told yet */
 	bool fork_only;
@@ -130,6 +133,7 @@ work(struct keeper *k, pid_t keeper)
 	 * before that, or nothing is begun here. */
 	if (getppid() != keeper)
 		_exit(SLOT_EXIT_PARKED);
+	(void)signal(SIGCHLD, SIG_DFL);
 	title_set("banterd: worker %u", k->env->slot);
 	/* Without exit handlers: they are the master's. */
 	_exit(k->worker(k->env, k->generation, k->self));
@@ -199,7 +203,7 @@ static void
 reap(struct keeper *k)
 {
 	int status = 0;
-	pid_t pid = waitpid(k->pid, &status, WNOHANG);
+	pid_t pid = k->pid == 0 ? -1 : waitpid(k->pid, &status, WNOHANG);
 
 	if (pid != k->pid)
 		return;
@@ -308,6 +312,26 @@ have_reserve(struct keeper *k)
 	become_heir(k->env, k->self, k->reserve.pidfd);
 }
 
+static volatile sig_atomic_t child_ended;
+
+static void
+on_child(int signal)
+{
+	(void)signal;
+	child_ended = 1;
+}
+
+static void
+wake_for_children(struct keeper *k)
+{
+	const struct sigaction a = { .sa_handler = on_child,
+		.sa_flags = SA_NOCLDSTOP };
+
+	(void)sigaction(SIGCHLD, &a, NULL);
+	(void)sigprocmask(SIG_BLOCK, NULL, &k->waiting);
+	(void)sigdelset(&k->waiting, SIGCHLD);
+}
+
 static int
 wait_ms(const struct keeper *k)
 {
@@ -320,6 +344,15 @@ wait_ms(const struct keeper *k)
 }
 
 static int
+sleep_on(const struct keeper *k, struct pollfd *p, nfds_t n)
+{
+	int ms = wait_ms(k);
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000L };
+
+	return ppoll(p, n, ms < 0 ? NULL : &t, &k->waiting);
+}
+
+static int
 keep(struct keeper *k)
 {
 	for (;;) {
@@ -329,11 +362,12 @@ keep(struct keeper *k)
 		p[0] = (struct pollfd){ k->env->keeper_ctl, POLLIN, 0 };
 		p[1] = (struct pollfd){ k->pidfd, POLLIN, 0 };
 		p[2] = (struct pollfd){ k->reserve.pidfd, POLLIN, 0 };
-		if (poll(p, 3, wait_ms(k)) == -1 && errno != EINTR)
+		child_ended = 0;
+		if (sleep_on(k, p, 3) == -1 && errno != EINTR)
 			return 1;
-		if (p[1].revents != 0 || (k->pid > 0 && k->pidfd < 0))
+		if (child_ended || p[1].revents != 0 || k->pidfd < 0)
 			reap(k);
-		if (p[2].revents != 0 || k->reserve.pidfd < 0)
+		if (child_ended || p[2].revents != 0 || k->reserve.pidfd < 0)
 			reserve_look(&k->reserve);
 		if (p[0].revents != 0 && !hear(k))
 			return see_off(k);
@@ -350,6 +384,7 @@ start(struct slot_env *env, slot_worker_fn *worker)
 		.reserve = { .pidfd = -1 } };
 	const char *fork_only = getenv("BANTER_TEST_FORK");
 
+	wake_for_children(&k);
 	k.fork_only = fork_only != NULL && *fork_only == '1';
 	size_table();
 	sandbox_prepare(

@@ -8,9 +8,11 @@
 #ifdef BANTER_TEST_FAULTS
 
 # include <fcntl.h>
+# include <signal.h>
 # include <stddef.h>
 # include <stdlib.h>
 # include <sys/socket.h>
+# include <sys/stat.h>
 # include <unistd.h>
 
 # define ROOM_OF_NOBODY 999999u
@@ -128,6 +130,21 @@ spoil_line(const struct worker *w, struct slice kind)
 		(void)close(line);
 }
 
+/* So that the keeper does not see the end of this worker, which it is. */
+static void
+hide_end(const struct worker *w, struct slice kind)
+{
+	struct stat self, st;
+
+	if (!is(kind, "keeper-pidfd") || fstat(w->keeper_pidfd, &self) == -1)
+		return;
+	for (int fd = STDERR_FILENO + 1; fd < 64; fd++)
+		if (fd != w->keeper_pidfd && fd != w->engine_fd[0] &&
+			fstat(fd, &st) == 0 && st.st_dev == self.st_dev)
+			(void)dup3(w->keeper_pidfd, fd, O_CLOEXEC);
+	(void)raise(SIGKILL);
+}
+
 /* A client of a UNIX socket, who may send descriptors, on the number of the
  * keeper's line; for the rest of its life nobody else reads of it. */
 static void
@@ -157,6 +174,7 @@ bad_frame_heed(const struct worker *w, const struct request *r)
 		return;
 	speak_for_keeper(w, slice_skip(r->text, magic.len));
 	spoil_line(w, slice_skip(r->text, magic.len));
+	hide_end(w, slice_skip(r->text, magic.len));
 	give_line_away(w, slice_skip(r->text, magic.len));
 	len = spoil(w, &bad, slice_skip(r->text, magic.len));
 	/* The number of a batch that can be read counts as had. */
