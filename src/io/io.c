@@ -138,13 +138,6 @@ io_wait(struct io *io, int timeout_ms)
 	return io->engine->wait(io, timeout_ms);
 }
 
-void
-io_stop_threads(struct io *io)
-{
-	if (io->engine->stop_threads != NULL)
-		io->engine->stop_threads(io);
-}
-
 static bool
 is_starved(int error)
 {

@@ -99,7 +99,6 @@ struct io_engine {
 	void (*flush)(struct io *io);        /* NULL: send() does it at once */
 	bool (*pull)(struct io *io, int fd); /* NULL: io_receive() */
 	int (*wait)(struct io *io, int timeout_ms);
-	void (*stop_threads)(struct io *io); /* NULL: it has none */
 };
 
 /* Engines by name, NULL when there is none such. */
@@ -158,9 +157,5 @@ bool io_took_directly(const struct io *io);
 
 /* One turn of waiting: at most timeout_ms (-1: no limit).  0 or -errno. */
 int io_wait(struct io *io, int timeout_ms);
-
-/* Back to one thread: before this process is cloned by hand.  Of all the rest
- * only io_close() may follow. */
-void io_stop_threads(struct io *io);
 
 #endif

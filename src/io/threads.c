@@ -600,5 +600,4 @@ const struct io_engine io_engine_threads = {
 	.client_del = threads_client_del,
 	.send = threads_send,
 	.wait = threads_wait_turn,
-	.stop_threads = threads_stop,
 };

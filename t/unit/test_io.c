@@ -958,7 +958,6 @@ ENGINES(closes_with_clients_in_it)
 		say(theirs, "x");
 	}
 	one_turn(0);
-	io_stop_threads(f.io);
 	io_close(&f.io);
 	cr_assert(f.io == NULL);
 }
