@@ -13,7 +13,7 @@ plan skip_all => "BANTER_TEST_SANDBOX is $ENV{BANTER_TEST_SANDBOX}" if $ENV{BANT
 # What has to be refused, by the name of the attempt (sandbox/attempt.c).
 my @refused = qw(open openat_write unlinkat mkdirat chdir memfd_create mount
 	socket_inet socket_unix connect bind listen setsockopt_cbpf
-	setsockopt_lock_filter ioctl_tiocsti fcntl_setown execve execveat clone
+	setsockopt_lock_filter sendto_address sendto_fastopen sendmsg_fastopen ioctl_tiocsti fcntl_setown execve execveat clone
 	clone_files fork clone3 ptrace process_vm_readv kill tkill pidfd_open
 	unshare setns setuid prctl_dumpable prlimit mmap_write_exec mprotect_exec
 	bpf keyctl perf_event_open io_uring_setup seccomp);
@@ -90,9 +90,13 @@ is(scalar @told, 1, 'the log says it once');
 my %kind;
 $kind{ /^(socket|pipe)/ ? $1 : /memfd:([\w-]+)/ ? $1 : /\[?(pidfd|eventpoll)/ ? $1 : 'file' }++
 	for Banter::Proc::fd_targets(($b->worker_pids)[1]);
-is_deeply(\%kind, { socket => 4, 'banter-arena' => 1, 'banter-page' => 1, 'banter-conf' => 1,
-	eventpoll => 1, pidfd => 3, file => 3 }, 'a worker without clients has exactly what it needs')
-	or diag join "\n", Banter::Proc::fd_targets(($b->worker_pids)[1]);
+my $is_epoll = $b->slot_engines->{2} eq 'epoll';
+SKIP: {
+	skip 'another engine has other descriptors', 1 unless $is_epoll;
+	is_deeply(\%kind, { socket => 4, 'banter-arena' => 1, 'banter-page' => 1, 'banter-conf' => 1,
+		eventpoll => 1, pidfd => 3, file => 3 }, 'a worker without clients has exactly what it needs')
+		or diag join "\n", Banter::Proc::fd_targets(($b->worker_pids)[1]);
+}
 
 # --- a successor, and one of a keeper that was a reserve ----------------------
 

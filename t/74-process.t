@@ -12,7 +12,7 @@ use Test::More;
 use Time::HiRes qw(time);
 use Banter;
 use Banter::Ctl;
-use Banter::Proc qw(slurp wait_until alive state title descendants children);
+use Banter::Proc qw(slurp wait_until alive state title descendants children n_fds);
 
 my $TOP = Cwd::getcwd();
 
@@ -263,6 +263,43 @@ sub put { open my $out, '>', $_[0] or return 0; syswrite $out, "$_[1]\n" or retu
 		ok((wait_until { my $p = $b->workers->{2}; $p && $p != $was && alive($p) }), '... and replaced');
 		is(scalar(grep { $_->sync } @others), 3, '... and the others are not disturbed');
 	}
+	for my $kind (qw(again short empty)) {
+		my $mine = $b->client(worker => 2);
+		$b->drop_parked;
+		my ($was, $from, $fds) = ($b->workers->{2}, length $b->log_text, n_fds($b->master_pid));
+		$mine->send("!bad keeper-$kind\n");
+		ok((wait_until { !alive($was) }), "a word on its keeper's line that nobody may say ($kind): its worker is killed")
+			or next;
+		$b->log_like(qr/slot 2: pid $was broke the keeper's protocol/, '... and the log says why', $from);
+		ok((wait_until { my $p = $b->workers->{2}; $p && $p != $was && alive($p) }), '... and replaced');
+		is((() = substr($b->log_text, $from) =~ /broke the keeper's protocol/g), 1, '... once');
+		ok((wait_until { n_fds($b->master_pid) <= $fds }), '... and the master keeps no descriptor of it');
+		is(scalar(grep { $_->sync } @others), 3, '... and the others are not disturbed');
+	}
+	{
+		my $mine = $b->client(worker => 2);
+		$b->drop_parked;
+		my $was = $b->workers->{2};
+		$b->expect_log(qr/event=suspect/); # it is in hand at many a kill
+		$mine->send("!bad keeper-pidfd\n");
+		ok((wait_until { my $p = $b->workers->{2}; $p && $p != $was && alive($p) }),
+			'a worker that hides its end from its keeper is replaced');
+		ok($b->client(worker => 2)->sync, '... and the next one serves');
+		ok((wait_until { my $r = $b->reserves->{2}; $r && alive($r) }), '... and there is a reserve');
+	}
+	$b->expect_log(qr/keeper 2 (?:was killed|exited)/, qr/a worker has put something else/);
+	for my $kind (qw(end closed)) {
+		my $mine = $b->client(worker => 2);
+		$b->drop_parked;
+		my ($was, $keeper) = ($b->workers->{2}, $b->keepers->{2});
+		$mine->send("!bad keeper-$kind\n");
+		# The keeper waits on what it had until something else wakes it.
+		kill 'KILL', $was if $kind eq 'closed' && $mine->sync;
+		ok((wait_until { !alive($was) && !alive($keeper) }), "its keeper's line has an end ($kind): that slot ends") or next;
+		ok((wait_until { my $p = $b->workers->{2}; $p && $p != $was && alive($p) && $b->keepers->{2} }), '... and begins anew');
+		ok($b->client(worker => 2)->sync, '... and serves');
+		is(scalar(grep { $_->sync } @others), 3, '... and the others are not disturbed');
+	}
 	my ($before) = $b->workers->{1};
 	$others[0]->send("!bad short\n");
 	ok($others[1]->expect(qr/> !bad short$/), 'to any other worker the words are words');
@@ -280,7 +317,7 @@ SKIP: {
 	my $b = Banter->start(workers => 1, limits => { rate => 0 },
 		listen => { text => {}, local => { address => [$path] } },
 		env => { BANTER_TEST_BAD_FRAME => 1, BANTER_TEST_NO_THROTTLE => 1 });
-	$b->expect_log(qr/which is not the master/, qr/keeper 1 exited|worker 1|slot 1/);
+	$b->expect_log(qr/a worker has put something else/, qr/keeper 1 (?:exited|was killed)|worker 1|slot 1/);
 	my $s = IO::Socket::UNIX->new(Peer => $path) or die "$path: $!";
 	my $greeting = '';
 	sysread $s, $greeting, 1024, length $greeting until $greeting =~ /Welcome/;
@@ -291,7 +328,7 @@ SKIP: {
 	syswrite $s, pack 'L l Q l L', 1, 0, 99, 0, 0; # KEEPER_SPAWN
 	kill 'KILL', $reserve; # or the keeper would wait on what it had
 	ok((wait_until { !alive($keeper) && !alive($worker) }), '... which gets nothing done: that slot ends');
-	like($b->log_text, qr/pid 0, which is not the master, wants something/, '... and the log says why');
+	like($b->log_text, qr/a worker has put something else|keeper 1: its line has ended/, '... and the log says why');
 	ok((wait_until { my $k = $b->keepers->{1}; $k && $k != $keeper && $b->workers->{1} }), '... and begins anew');
 	ok($b->client->sync, '... and serves');
 	$b->stop_ok;

@@ -1,6 +1,8 @@
-/* The keeper sleeps in poll() on two descriptors: its line to the master and
- * the pidfd of its worker.  Everything that it opens is in the table that it
- * shares, so it opens as little as it can and closes it by number.
+/* The keeper sleeps in poll() on its line to the master and the pidfds of its
+ * worker and its reserve.  It is woken by SIGCHLD too: a worker may put
+ * something else in the place of its pidfd.  Everything that it opens is in the
+ * table that it shares, so it opens as little as it can and closes it by
+ * number.
  *
  * When it dies its reserve, which holds the table too, goes on as the keeper, a
  * child of the master like the one before.  The worker is no child of that one:
@@ -41,9 +43,11 @@ struct keeper {
 	struct slot_env *env;
 	slot_worker_fn *worker;
 	uint64_t generation;
-	pid_t pid; /* of the worker; 0: none */
-	int pidfd; /* of the worker */
-	int self;  /* pidfd of the keeper, for others to watch */
+	pid_t pid;        /* of the worker; 0: none */
+	int pidfd;        /* of the worker */
+	int self;         /* pidfd of the keeper, for others to watch */
+	ino_t line;       /* keeper_ctl's, to know it by */
+	sigset_t waiting; /* blocked while it sleeps: all but SIGCHLD */
 	struct reserve reserve;
 	bool succeeds; /* another keeper, and the master is not told yet */
 	bool fork_only;
@@ -129,6 +133,7 @@ work(struct keeper *k, pid_t keeper)
 	 * before that, or nothing is begun here. */
 	if (getppid() != keeper)
 		_exit(SLOT_EXIT_PARKED);
+	(void)signal(SIGCHLD, SIG_DFL);
 	title_set("banterd: worker %u", k->env->slot);
 	/* Without exit handlers: they are the master's. */
 	_exit(k->worker(k->env, k->generation, k->self));
@@ -153,22 +158,6 @@ spawn(struct keeper *k, uint64_t generation)
 		keeper_pidfd, (int)syscall(SYS_pidfd_open, k->pid, 0));
 }
 
-static void
-reap(struct keeper *k)
-{
-	int status = 0;
-	pid_t pid = waitpid(k->pid, &status, WNOHANG);
-
-	if (pid != k->pid)
-		return;
-	FAULT(keeper_reaped);
-	fd_close(&k->pidfd);
-	k->pid = 0;
-	k->env->died = status;
-	k->env->died_ns = clock_mono_ns();
-	report(k, KEEPER_DIED, pid, status);
-}
-
 /* A keeper that died had not read the order for it, and the master, which
  * cannot know that, has given another. */
 static void
@@ -181,6 +170,50 @@ drop_worker(struct keeper *k)
 		;
 	fd_close(&k->pidfd);
 	k->pid = 0;
+}
+
+/* A worker can close the line's number and accept a client on it.  There is no
+ * way back, and nobody to go on in a table like that. */
+static _Noreturn void
+line_is_lost(struct keeper *k, const char *why)
+{
+	log_error("%s: the slot is given up", why);
+	drop_worker(k);
+	reserve_end(&k->reserve);
+	_exit(1);
+}
+
+static ino_t
+line_of(const struct slot_env *env)
+{
+	struct stat st;
+
+	return fstat(env->keeper_ctl, &st) == -1 ? 0 : st.st_ino;
+}
+
+static void
+check_line(struct keeper *k)
+{
+	if (line_of(k->env) != k->line)
+		line_is_lost(k, "a worker has put something else in the place "
+				"of this keeper's line to the master");
+}
+
+static void
+reap(struct keeper *k)
+{
+	int status = 0;
+	pid_t pid = k->pid == 0 ? -1 : waitpid(k->pid, &status, WNOHANG);
+
+	if (pid != k->pid)
+		return;
+	FAULT(keeper_reaped);
+	fd_close(&k->pidfd);
+	k->pid = 0;
+	k->env->died = status;
+	k->env->died_ns = clock_mono_ns();
+	check_line(k);
+	report(k, KEEPER_DIED, pid, status);
 }
 
 static void
@@ -197,19 +230,6 @@ exec_image(
 		report(k, KEEPER_REFUSED, 0, -rc);
 }
 
-/* A worker can close the line's number and accept a client on it.  There is no
- * way back, and nobody to go on in a table like that. */
-static _Noreturn void
-line_is_lost(struct keeper *k, pid_t sender)
-{
-	log_error("pid %d, which is not the master, wants something of this "
-		  "keeper: the slot is given up",
-		(int)sender);
-	drop_worker(k);
-	reserve_end(&k->reserve);
-	_exit(1);
-}
-
 /* False when the master is gone, or wants this to end. */
 static bool
 hear(struct keeper *k)
@@ -217,12 +237,16 @@ hear(struct keeper *k)
 	struct keeper_message m;
 	int fd[KEEPER_FDS];
 	pid_t sender = 0;
-	int rc = keeper_recv(k->env->keeper_ctl, &m, fd, &sender);
+	int rc;
 
+	check_line(k);
+	rc = keeper_recv(k->env->keeper_ctl, &m, fd, &sender);
 	if (rc <= 0)
 		return rc == -EAGAIN || rc == -EPROTO;
 	if (sender != k->env->master)
-		line_is_lost(k, sender);
+		line_is_lost(k,
+			"somebody who is not the master wants something of "
+			"this keeper");
 	if (m.type == KEEPER_SPAWN && m.generation != k->generation) {
 		drop_worker(k);
 		k->env->waits_for_go = m.flags & KEEPER_WAIT;
@@ -261,6 +285,7 @@ succeed(struct keeper *k)
 	k->pid = 0;
 	k->pidfd = -1;
 	k->succeeds = true;
+	check_line(k);
 	k->self = become_keeper(k->env);
 	if (k->self < 0)
 		_exit(1);
@@ -287,6 +312,26 @@ have_reserve(struct keeper *k)
 	become_heir(k->env, k->self, k->reserve.pidfd);
 }
 
+static volatile sig_atomic_t child_ended;
+
+static void
+on_child(int signal)
+{
+	(void)signal;
+	child_ended = 1;
+}
+
+static void
+wake_for_children(struct keeper *k)
+{
+	const struct sigaction a = { .sa_handler = on_child,
+		.sa_flags = SA_NOCLDSTOP };
+
+	(void)sigaction(SIGCHLD, &a, NULL);
+	(void)sigprocmask(SIG_BLOCK, NULL, &k->waiting);
+	(void)sigdelset(&k->waiting, SIGCHLD);
+}
+
 static int
 wait_ms(const struct keeper *k)
 {
@@ -299,6 +344,15 @@ wait_ms(const struct keeper *k)
 }
 
 static int
+sleep_on(const struct keeper *k, struct pollfd *p, nfds_t n)
+{
+	int ms = wait_ms(k);
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000L };
+
+	return ppoll(p, n, ms < 0 ? NULL : &t, &k->waiting);
+}
+
+static int
 keep(struct keeper *k)
 {
 	for (;;) {
@@ -308,11 +362,12 @@ keep(struct keeper *k)
 		p[0] = (struct pollfd){ k->env->keeper_ctl, POLLIN, 0 };
 		p[1] = (struct pollfd){ k->pidfd, POLLIN, 0 };
 		p[2] = (struct pollfd){ k->reserve.pidfd, POLLIN, 0 };
-		if (poll(p, 3, wait_ms(k)) == -1 && errno != EINTR)
+		child_ended = 0;
+		if (sleep_on(k, p, 3) == -1 && errno != EINTR)
 			return 1;
-		if (p[1].revents != 0 || (k->pid > 0 && k->pidfd < 0))
+		if (child_ended || p[1].revents != 0 || k->pidfd < 0)
 			reap(k);
-		if (p[2].revents != 0 || k->reserve.pidfd < 0)
+		if (child_ended || p[2].revents != 0 || k->reserve.pidfd < 0)
 			reserve_look(&k->reserve);
 		if (p[0].revents != 0 && !hear(k))
 			return see_off(k);
@@ -325,9 +380,11 @@ start(struct slot_env *env, slot_worker_fn *worker)
 	struct keeper k = { .env = env,
 		.worker = worker,
 		.pidfd = -1,
+		.line = line_of(env),
 		.reserve = { .pidfd = -1 } };
 	const char *fork_only = getenv("BANTER_TEST_FORK");
 
+	wake_for_children(&k);
 	k.fork_only = fork_only != NULL && *fork_only == '1';
 	size_table();
 	sandbox_prepare(

@@ -124,5 +124,6 @@ keeper_recv(int line, struct keeper_message *ret, int fd[KEEPER_FDS],
 		return 1;
 	for (unsigned i = 0; i < KEEPER_FDS; i++)
 		fd_close(&fd[i]);
-	return n == 0 ? 0 : -EPROTO;
+	/* An end has no sender, an empty message has. */
+	return n == 0 && sender == 0 ? 0 : -EPROTO;
 }

@@ -334,20 +334,47 @@ keeper_said(struct slot *s, const struct keeper_message *k)
 	}
 }
 
-/* Who has died may have said something before. */
+/* Once for each worker, and not deeper in the stack with each message. */
+static void
+broke(struct slot *s, pid_t sender, const char *what)
+{
+	if (s->killed)
+		return;
+	s->killed = true;
+	log_error("slot %u: pid %d broke the keeper's protocol: %s; killing "
+		  "worker pid %d",
+		s->number, (int)sender, what, (int)s->worker);
+	supervise_violation(s);
+}
+
+/* Who has died may have said something before.  A worker that is known has said
+ * all that it has to say. */
 static void
 heard(struct slot *s, const struct keeper_message *k, pid_t sender)
 {
 	const pid_t keeper[KEEPER_KNOWN] = { s->keeper, s->keeper_before };
+	char what[64];
 
-	if (keeper_may_say(k, sender, keeper)) {
+	if (sender != s->worker && keeper_may_say(k, sender, keeper)) {
 		keeper_said(s, k);
 		return;
 	}
-	log_error("slot %u: pid %d broke the keeper's protocol: message %u of "
-		  "pid %d; killing worker pid %d",
-		s->number, (int)sender, k->type, (int)k->pid, (int)s->worker);
-	supervise_violation(s);
+	(void)snprintf(what, sizeof what, "message %u of pid %d", k->type,
+		(int)k->pid);
+	broke(s, sender, what);
+}
+
+/* Nobody has the other end any more, or somebody has shut it down.  Mostly they
+ * are dead; who is not cannot be told of, nor told anything. */
+static void
+line_ended(struct slot *s)
+{
+	log_info("keeper %u: its line has ended, and so does it", s->number);
+	loop_del(s->m->loop, s->keeper_ctl);
+	(void)slot_signal(s, SIGKILL);
+	if (s->keeper != 0)
+		(void)kill(s->keeper, SIGKILL); /* not reaped yet */
+	orphan_line_ended(s);
 }
 
 void
@@ -364,17 +391,14 @@ supervise_keeper_read(struct slot *s)
 
 		for (unsigned i = 0; i < KEEPER_FDS; i++)
 			fd_close(&fd[i]); /* nobody sends us any */
-		if (rc == 1) {
+		if (rc == 1)
 			heard(s, &k, sender);
-			continue;
-		}
-		/* Nothing, or no memory for it: then it is still there. */
-		if (rc != 0 && rc != -EPROTO)
+		else if (rc == -EPROTO)
+			broke(s, sender, "a message that is none");
+		else if (rc == 0)
+			line_ended(s);
+		if (rc != 1 && rc != -EPROTO) /* no memory: it is still there */
 			return;
-		/* End of file, or our own mistake; deaths come by SIGCHLD. */
-		loop_del(s->m->loop, s->keeper_ctl);
-		orphan_line_ended(s);
-		return;
 	}
 }
 

@@ -15,13 +15,15 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 
 /* The kernel looks at the low half of an argument that is an int. */
 #define INT  UINT64_C(0xffffffff)
 #define FLAG UINT64_C(0)
 
 /* A call; one whose argument N is exactly the int V; the same of a long; one
- * whose argument N has none of the bits B. */
+ * whose argument N has none of the bits B; and whose argument NULL is. */
 /* clang-format off */
 #define ANY(name)  { SCMP_SYS(name), 0, { { 0 } } }
 #define IS(name, n, v) \
@@ -30,6 +32,9 @@
 	{ SCMP_SYS(name), 1, { { (n), SCMP_CMP_EQ, (v), 0 } } }
 #define NOT(name, n, bits) \
 	{ SCMP_SYS(name), 1, { { (n), SCMP_CMP_MASKED_EQ, (bits), FLAG } } }
+#define NOT_AND_NULL(name, n, bits, null) \
+	{ SCMP_SYS(name), 2, { { (n), SCMP_CMP_MASKED_EQ, (bits), FLAG }, \
+		{ (null), SCMP_CMP_EQ, 0, 0 } } }
 #define LIST(a) { (a), sizeof(a) / sizeof *(a) }
 /* clang-format on */
 
@@ -54,9 +59,18 @@ static const struct call worker[] = {
 	ANY(recvfrom),
 	ANY(recv),
 	ANY(recvmsg),
+#ifdef SYS_socketcall
+	/* What is sent, and how, is in memory. */
 	ANY(sendto),
 	ANY(send),
 	ANY(sendmsg),
+#else
+	/* A listening socket that is shut down is an unused one again, and to
+	 * send with MSG_FASTOPEN connects that, which older kernels' Landlock
+	 * does not see. */
+	NOT_AND_NULL(sendto, 3, MSG_FASTOPEN, 4),
+	NOT(sendmsg, 2, MSG_FASTOPEN),
+#endif
 	ANY(accept4),
 	ANY(shutdown),
 	ANY(getsockopt),

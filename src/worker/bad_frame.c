@@ -8,9 +8,11 @@
 #ifdef BANTER_TEST_FAULTS
 
 # include <fcntl.h>
+# include <signal.h>
 # include <stddef.h>
 # include <stdlib.h>
 # include <sys/socket.h>
+# include <sys/stat.h>
 # include <unistd.h>
 
 # define ROOM_OF_NOBODY 999999u
@@ -109,6 +111,40 @@ speak_for_keeper(const struct worker *w, struct slice kind)
 	}
 }
 
+/* What nobody may say there, and an end of it. */
+static void
+spoil_line(const struct worker *w, struct slice kind)
+{
+	const struct said again = { 2, getpid(), w->generation, 0, 0 };
+	int line = w->env->keeper_ctl;
+
+	for (int i = 0; is(kind, "keeper-again") && i < 20; i++)
+		(void)!send(line, &again, sizeof again, MSG_NOSIGNAL);
+	if (is(kind, "keeper-short"))
+		(void)!send(line, &again, sizeof again - 1, MSG_NOSIGNAL);
+	if (is(kind, "keeper-empty"))
+		(void)!send(line, &again, 0, MSG_NOSIGNAL);
+	if (is(kind, "keeper-end"))
+		(void)shutdown(line, SHUT_RDWR);
+	if (is(kind, "keeper-closed"))
+		(void)close(line);
+}
+
+/* So that the keeper does not see the end of this worker, which it is. */
+static void
+hide_end(const struct worker *w, struct slice kind)
+{
+	struct stat self, st;
+
+	if (!is(kind, "keeper-pidfd") || fstat(w->keeper_pidfd, &self) == -1)
+		return;
+	for (int fd = STDERR_FILENO + 1; fd < 64; fd++)
+		if (fd != w->keeper_pidfd && fd != w->engine_fd[0] &&
+			fstat(fd, &st) == 0 && st.st_dev == self.st_dev)
+			(void)dup3(w->keeper_pidfd, fd, O_CLOEXEC);
+	(void)raise(SIGKILL);
+}
+
 /* A client of a UNIX socket, who may send descriptors, on the number of the
  * keeper's line; for the rest of its life nobody else reads of it. */
 static void
@@ -137,6 +173,8 @@ bad_frame_heed(const struct worker *w, const struct request *r)
 		memcmp(r->text.p, magic.p, magic.len) != 0 || !is_chosen(w))
 		return;
 	speak_for_keeper(w, slice_skip(r->text, magic.len));
+	spoil_line(w, slice_skip(r->text, magic.len));
+	hide_end(w, slice_skip(r->text, magic.len));
 	give_line_away(w, slice_skip(r->text, magic.len));
 	len = spoil(w, &bad, slice_skip(r->text, magic.len));
 	/* The number of a batch that can be read counts as had. */

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -23,6 +24,9 @@
 #define REFUSED 1
 
 typedef bool try_fn(void);
+
+static int own_listener;
+static in_port_t other_port;
 
 /* A build with a sanitizer needs calls that nobody has listed. */
 static bool
@@ -147,6 +151,55 @@ static bool
 makes_a_socket(void)
 {
 	return socket(AF_UNIX, SOCK_DGRAM, 0) >= 0;
+}
+
+/* A listening socket that is shut down can be connected by sending. */
+static bool
+connects_by_sending(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct iovec iov = { (char *)"x", 1 };
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_name = &at,
+		.msg_namelen = sizeof at };
+
+	(void)shutdown(own_listener, SHUT_RD);
+	at.sin_port = other_port;
+	return sendto(own_listener, "x", 1, MSG_FASTOPEN | MSG_DONTWAIT,
+		       (struct sockaddr *)&at, sizeof at) == 1 ||
+	       sendmsg(own_listener, &m, MSG_FASTOPEN | MSG_DONTWAIT) == 1 ||
+	       errno == EINPROGRESS;
+}
+
+static int
+listener(in_port_t *ret_port)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof at;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	cr_assert_eq(bind(fd, (struct sockaddr *)&at, len), 0);
+	cr_assert_eq(listen(fd, 5), 0);
+	cr_assert_eq(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	*ret_port = at.sin_port;
+	return fd;
+}
+
+Test(sandbox, a_listening_socket_is_not_made_to_connect)
+{
+	in_port_t own_port;
+	int other = listener(&other_port);
+
+	own_listener = listener(&own_port);
+	if (!is_off())
+		cr_expect_eq(
+			confined(SANDBOX_WORKER, "epoll", connects_by_sending),
+			REFUSED);
+	(void)close(other);
+	(void)close(own_listener);
 }
 
 Test(sandbox, an_engine_has_its_own_calls_and_no_others)
