@@ -26,7 +26,7 @@
 /* Of one call, which says by bringing fewer that there are no more.  Slots that
  * have little to say send one at a time: to ask again after each would be half
  * of all reads. */
-#define BATCHES_AT_ONCE 4
+#define BATCHES_AT_ONCE 2
 
 /* More than a socket buffer can hold: to empty the socket of a dead worker ends
  * by itself, this ends it if somebody still writes. */
