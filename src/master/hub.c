@@ -23,6 +23,11 @@
 #define READ_BATCHES 16
 #define SEND_ROUNDS  64
 
+/* Of one call, which says by bringing fewer that there are no more.  Slots that
+ * have little to say send one at a time: to ask again after each would be half
+ * of all reads. */
+#define BATCHES_AT_ONCE 2
+
 /* More than a socket buffer can hold: to empty the socket of a dead worker ends
  * by itself, this ends it if somebody still writes. */
 #define DROP_BATCHES 4096
@@ -35,8 +40,9 @@ struct hub {
 	uint64_t blocked;  /* slots whose socket was full */
 	uint64_t time_ms;  /* that frames are stamped with */
 	struct hub_stats stats;
-	char violation[160];
-	_Alignas(8) char datagram[BUS_BATCH_MAX];
+	char violation[160]; /* the first one of a read */
+	_Alignas(8) char datagram[BATCHES_AT_ONCE][BUS_BATCH_MAX];
+	size_t len[BATCHES_AT_ONCE]; /* as sent, even if it is too long */
 };
 
 static void
@@ -177,7 +183,8 @@ violation(struct hub *hub, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(hub->violation, sizeof hub->violation, fmt, ap);
+	if (hub->violation[0] == '\0')
+		(void)vsnprintf(hub->violation, sizeof hub->violation, fmt, ap);
 	va_end(ap);
 	return -EPROTO;
 }
@@ -188,23 +195,34 @@ hub_violation(const struct hub *hub)
 	return hub->violation;
 }
 
-/* One datagram.  Its true length, even when it is too long; 0 at the end of
- * file; -errno.  Descriptors that somebody sends along are refused by the
- * kernel for want of a place for them. */
-static ssize_t
+/* The number of datagrams; a length of 0 is the end of file.  -errno.
+ * Descriptors that somebody sends along are refused by the kernel for want of a
+ * place for them. */
+static int
 receive(struct hub *hub, unsigned slot)
 {
-	ssize_t n;
+	struct iovec iov[BATCHES_AT_ONCE];
+	struct mmsghdr msg[BATCHES_AT_ONCE];
+	int n;
 
+	for (unsigned i = 0; i < BATCHES_AT_ONCE; i++) {
+		iov[i] = (struct iovec){ hub->datagram[i],
+			sizeof hub->datagram[i] };
+		msg[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &iov[i],
+						   .msg_iovlen = 1 } };
+	}
 	do
-		n = FAULT_CALL(hub_recv, recv(hub->fd[slot - 1], hub->datagram,
-						 sizeof hub->datagram,
-						 MSG_DONTWAIT | MSG_TRUNC));
+		n = FAULT_CALL(hub_recv,
+			recvmmsg(hub->fd[slot - 1], msg, BATCHES_AT_ONCE,
+				MSG_DONTWAIT | MSG_TRUNC, NULL));
 	while (n == -1 && errno == EINTR);
-	if (n >= 0)
-		return n;
 	/* Its process died with unread data in its socket: unix(7). */
-	return errno == ECONNRESET ? 0 : -errno;
+	if (n == -1 && errno != ECONNRESET)
+		return -errno;
+	hub->len[0] = 0;
+	for (int i = 0; i < n; i++)
+		hub->len[i] = msg[i].msg_len;
+	return n == -1 ? 1 : n;
 }
 
 /* f is the first frame, at where the second one begins. */
@@ -229,10 +247,11 @@ take_frames(struct hub *hub, unsigned slot, struct slice datagram,
 }
 
 static int
-take_batch(struct hub *hub, unsigned slot, size_t len)
+take_batch(struct hub *hub, unsigned slot, unsigned which)
 {
-	struct slice datagram = slice_of(hub->datagram, len);
-	const struct bus_batch *b = (const void *)hub->datagram;
+	size_t len = hub->len[which];
+	struct slice datagram = slice_of(hub->datagram[which], len);
+	const struct bus_batch *b = (const void *)datagram.p;
 	const struct bus_frame *first;
 	bool damaged;
 	size_t at = 0;
@@ -240,7 +259,7 @@ take_batch(struct hub *hub, unsigned slot, size_t len)
 	FAULT(hub_received);
 	hub->stats.batches_in++;
 	hub->stats.bytes_in += len;
-	if (len < sizeof *b || len > sizeof hub->datagram)
+	if (len < sizeof *b || len > BUS_BATCH_MAX)
 		return violation(
 			hub, "slot %u: a batch of %zu bytes", slot, len);
 	/* From here on it is had, even if it turns out to be wrong: the
@@ -262,42 +281,67 @@ take_batch(struct hub *hub, unsigned slot, size_t len)
 	return take_frames(hub, slot, datagram, first, at);
 }
 
+/* All of them, also behind one that is wrong: they are off the socket. */
+static int
+take_batches(struct hub *hub, unsigned slot, int n)
+{
+	int result = 0;
+
+	for (int i = 0; i < n && result != -EPIPE; i++) {
+		int rc = hub->len[i] == 0 ? -EPIPE
+					  : take_batch(hub, slot, (unsigned)i);
+
+		if (result == 0)
+			result = rc;
+	}
+	return result;
+}
+
 int
 hub_slot_read(struct hub *hub, unsigned slot)
 {
 	must(slot >= 1 && slot <= hub->n_slots && hub->fd[slot - 1] >= 0);
+	hub->violation[0] = '\0';
 	if (relay_overrun(hub->relay, slot))
 		return violation(
 			hub, "slot %u: too many answers wait for it", slot);
 	hub->time_ms = clock_wall_ms();
-	for (unsigned i = 0; i < READ_BATCHES; i++) {
-		ssize_t n = receive(hub, slot);
-		int rc;
+	for (unsigned i = 0; i < READ_BATCHES; i += BATCHES_AT_ONCE) {
+		int n = receive(hub, slot);
+		int rc = n < 0 ? n : take_batches(hub, slot, n);
 
 		if (n == -EAGAIN)
 			return 0;
-		if (n <= 0)
-			return n == 0 ? -EPIPE : (int)n;
-		rc = take_batch(hub, slot, (size_t)n);
 		if (rc < 0)
 			return rc;
+		if (n < BATCHES_AT_ONCE)
+			return 0;
 	}
 	return 1;
+}
+
+/* Whoever goes on over the same arena counts them. */
+static void
+drop_batch(struct hub *hub, unsigned slot, int which)
+{
+	const struct bus_batch *b = (const void *)hub->datagram[which];
+
+	if (hub->len[which] >= sizeof *b && b->version == BUS_VERSION)
+		relay_number_dropped(hub->relay, slot, b->number);
 }
 
 static void
 drop_batches(struct hub *hub, unsigned slot)
 {
-	const struct bus_batch *b = (const void *)hub->datagram;
+	int n = BATCHES_AT_ONCE;
 
-	for (unsigned i = 0; i < DROP_BATCHES; i++) {
-		ssize_t n = receive(hub, slot);
-
-		if (n <= 0)
+	for (unsigned i = 0; i < DROP_BATCHES && n == BATCHES_AT_ONCE;
+		i += BATCHES_AT_ONCE) {
+		n = receive(hub, slot);
+		for (int at = 0; at < n; at++)
+			drop_batch(hub, slot, at);
+		if (n > 0 && hub->len[n - 1] == 0)
 			return;
-		/* Whoever goes on over the same arena counts them. */
-		if ((size_t)n >= sizeof *b && b->version == BUS_VERSION)
-			relay_number_dropped(hub->relay, slot, b->number);
 	}
 }
 

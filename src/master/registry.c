@@ -263,5 +263,5 @@ struct registry_stats
 registry_stats(const struct registry *reg)
 {
 	return (struct registry_stats){ reg->messages, reg->refused_full,
-		reg->refused_address, clients_memory(reg) };
+		reg->refused_address, clients_memory(reg), reg->looked_at };
 }

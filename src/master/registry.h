@@ -61,7 +61,8 @@ bool registry_room_at(
 
 struct registry_stats {
 	uint64_t messages, refused_full, refused_address;
-	size_t memory; /* of clients, nicks left out */
+	size_t memory;      /* of clients, nicks left out */
+	uint64_t looked_at; /* clients, to find those of a slot */
 };
 struct registry_stats registry_stats(const struct registry *reg);
 

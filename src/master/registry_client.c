@@ -12,24 +12,22 @@
 static void
 reset(struct registry *reg)
 {
-	free(reg->client);
+	pages_fini(reg);
 	map_fini(&reg->by_session);
 	map_fini(&reg->by_nick);
-	reg->client = NULL;
-	reg->end_client = reg->cap_client = 0;
-	reg->free_client = NOBODY;
 }
 
 void
 clients_init(struct registry *reg)
 {
-	reg->free_client = reg->free_group = NOBODY;
+	reg->free_group = NOBODY;
+	pages_init(reg);
 }
 
 void
 clients_fini(struct registry *reg)
 {
-	for (uint32_t i = 0; i < reg->end_client; i++) {
+	for (uint32_t i = 0; i < pages_end(reg); i++) {
 		if (reg->client[i].session == 0)
 			continue;
 		if (reg->client[i].n_rooms > 1)
@@ -91,26 +89,8 @@ client_find_nick(const struct registry *reg, struct slice nick)
 	return find_guest(reg, nick);
 }
 
-static uint32_t
-take_free(struct registry *reg)
-{
-	uint32_t c = reg->free_client;
-
-	if (c != NOBODY) {
-		reg->free_client = reg->client[c].group;
-		return c;
-	}
-	if (reg->end_client == reg->cap_client) {
-		reg->cap_client = reg->cap_client ? reg->cap_client * 2 : 64;
-		reg->client = xrealloc(
-			reg->client, reg->cap_client, sizeof *reg->client);
-	}
-	return reg->end_client++;
-}
-
-void
-client_restore(
-	struct registry *reg, uint32_t c, uint64_t session, uint32_t group)
+static void
+settle(struct registry *reg, uint32_t c, uint64_t session, uint32_t group)
 {
 	reg->client[c] = (struct client){ .session = session, .group = group };
 	group_enter(reg, group);
@@ -122,29 +102,24 @@ client_restore(
 uint32_t
 client_add(struct registry *reg, uint64_t session, uint32_t group)
 {
-	uint32_t c = take_free(reg);
+	uint32_t c = page_take(reg, session);
 
-	client_restore(reg, c, session, group);
+	settle(reg, c, session, group);
+	return c;
+}
+
+uint32_t
+client_restore(
+	struct registry *reg, uint32_t c, uint64_t session, uint32_t group)
+{
+	c = page_take_at(reg, c, session);
+	settle(reg, c, session, group);
 	return c;
 }
 
 void
-clients_reserve(struct registry *reg, uint32_t end)
+clients_restored(struct registry *reg)
 {
-	if (end > 0)
-		reg->client = xcalloc(end, sizeof *reg->client);
-	reg->end_client = reg->cap_client = end;
-}
-
-void
-clients_reserved(struct registry *reg)
-{
-	for (uint32_t c = reg->end_client; c-- > 0;) {
-		if (reg->client[c].session != 0)
-			continue;
-		reg->client[c].group = reg->free_client;
-		reg->free_client = c;
-	}
 	if (reg->per_slot[0] == 0)
 		reset(reg);
 }
@@ -184,9 +159,7 @@ client_del(struct registry *reg, uint32_t c)
 	group_leave(reg, client->group);
 	must(map_del(&reg->by_session, hash_number(client->session), c));
 	reg->per_slot[session_id_slot(client->session)]--;
-	client->session = 0;
-	client->group = reg->free_client;
-	reg->free_client = c;
+	page_give(reg, c);
 	/* Nobody is there: what the rush took goes back. */
 	if (--reg->per_slot[0] == 0)
 		reset(reg);
@@ -254,7 +227,8 @@ client_in(struct client *c, const struct room *room)
 size_t
 clients_memory(const struct registry *reg)
 {
-	return reg->end_client * sizeof *reg->client +
+	return pages_end(reg) * sizeof *reg->client +
+	       reg->n_pages * sizeof *reg->page +
 	       reg->end_group * sizeof *reg->group +
 	       map_memory(&reg->by_session) + map_memory(&reg->by_nick) +
 	       map_memory(&reg->by_ip);

@@ -99,30 +99,29 @@ registry_forget_but(
 	struct registry *reg, const struct bus_sync *range, struct slice list)
 {
 	size_t n = list.len / sizeof(uint64_t);
+	struct walk w = walk_sessions(reg, range->first, range->last);
+	uint32_t c;
 
-	for (uint32_t c = 0; c < reg->end_client; c++) {
+	while ((c = walk_next(reg, &w)) != NOBODY) {
 		uint64_t session = reg->client[c].session;
 
-		if (session < range->first || session > range->last ||
-			(n > 0 && bsearch(&session, list.p, n, sizeof session,
-					  compare)))
-			continue;
-		client_gone(reg, c, SLICE_LIT("server fault"), 0);
+		if (n == 0 ||
+			!bsearch(&session, list.p, n, sizeof session, compare))
+			client_gone(reg, c, SLICE_LIT("server fault"), 0);
 	}
 }
 
 void
 registry_forget_slot(struct registry *reg, unsigned slot, struct slice reason)
 {
+	struct walk w = walk_sessions(
+		reg, session_id(slot, 1), session_id(slot + 1, 0) - 1);
+	uint32_t c;
+
 	if (reg->per_slot[slot] == 0)
 		return;
 	hush(reg, true);
-	/* The bound is read anew: with the last client the table goes. */
-	for (uint32_t c = 0; c < reg->end_client; c++) {
-		uint64_t session = reg->client[c].session;
-
-		if (session && session_id_slot(session) == slot)
-			client_gone(reg, c, reason, slot_bit(slot));
-	}
+	while ((c = walk_next(reg, &w)) != NOBODY)
+		client_gone(reg, c, reason, slot_bit(slot));
 	hush(reg, false);
 }

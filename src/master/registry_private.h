@@ -44,13 +44,28 @@ struct named {
 /* There are as many as clients, idle ones too: every byte counts. */
 struct client {
 	uint64_t session; /* 0: free */
-	uint32_t group;   /* of addresses, or NOBODY; free: the next free one */
+	uint32_t group;   /* of addresses, or NOBODY; free: the next free one
+			   * of the page */
 	uint32_t n_rooms : 31;
 	uint32_t has_nick : 1;
 	union {
 		union memberships in;
 		struct named *named; /* has_nick */
 	};
+};
+
+/* Records of clients of one slot. */
+#define PAGE_CLIENTS 128u
+
+struct page {
+	uint64_t low, high;  /* no session outside of these is in it */
+	uint32_t prev, next; /* of the slot: the full ones are the last */
+	uint32_t free;       /* the first free record, or NOBODY */
+	uint16_t n, slot;    /* both 0: empty, and no slot's */
+};
+
+struct page_list {
+	uint32_t first, last; /* or NOBODY */
 };
 
 struct group {
@@ -91,8 +106,11 @@ struct registry {
 	struct hash_key key;
 
 	struct client *client;
-	uint32_t n_clients, end_client, cap_client, free_client;
-	uint32_t per_slot[SLOTS_MAX + 1]; /* 0: all */
+	struct page *page; /* [n] is client[n * PAGE_CLIENTS] and on */
+	uint32_t n_pages, cap_pages;
+	struct page_list pages_of[SLOTS_MAX + 1]; /* 0: the empty ones */
+	uint64_t looked_at;                       /* records, by walks */
+	uint32_t per_slot[SLOTS_MAX + 1];         /* 0: all */
 	struct map by_session, by_nick;
 
 	struct group *group;
@@ -133,14 +151,41 @@ union memberships *client_in_rooms(struct client *c);
 /* Which of its memberships is that of the room; NOBODY: none. */
 uint32_t client_in(struct client *c, const struct room *room);
 size_t clients_memory(const struct registry *reg);
-/* For registry_state.c: room for indexes below end, clients at their own, and
- * then the others are free. */
-void clients_reserve(struct registry *reg, uint32_t end);
-void client_restore(
+/* For registry_state.c, after pages_reserve(): at index c if that is possible.
+ * The index. */
+uint32_t client_restore(
 	struct registry *reg, uint32_t c, uint64_t session, uint32_t group);
 /* False: it cannot be folded, or somebody has it. */
 bool client_restore_nick(struct registry *reg, uint32_t c, struct slice nick);
-void clients_reserved(struct registry *reg);
+/* For registry_state.c, at the end: nobody has come after all? */
+void clients_restored(struct registry *reg);
+
+/* registry_page.c */
+void pages_init(struct registry *reg);
+/* No client is there any more. */
+void pages_fini(struct registry *reg);
+/* Above all indexes of clients. */
+uint32_t pages_end(const struct registry *reg);
+/* Empty pages for indexes below end, in a registry without clients. */
+void pages_reserve(struct registry *reg, uint32_t end);
+/* The index of a free record, which is to become the session's. */
+uint32_t page_take(struct registry *reg, uint64_t session);
+/* The record c < pages_end(), or another one if that is taken or in a page of
+ * another slot. */
+uint32_t page_take_at(struct registry *reg, uint32_t c, uint64_t session);
+void page_give(struct registry *reg, uint32_t c);
+
+/* The clients with sessions from first to last, which are of one slot, in no
+ * order.  The one that walk_next() has found last may be deleted before it is
+ * called again; nobody else may come or go meanwhile. */
+struct walk {
+	uint64_t first, last;
+	uint32_t c, next_page;
+};
+struct walk walk_sessions(
+	const struct registry *reg, uint64_t first, uint64_t last);
+/* NOBODY: that was all. */
+uint32_t walk_next(struct registry *reg, struct walk *w);
 
 /* registry_group.c */
 void groups_fini(struct registry *reg);

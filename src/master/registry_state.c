@@ -1,7 +1,8 @@
 /* registry_state.c - the registry, exactly as it is, for the next image.
  *
  * Indexes are kept, so that what lies in memory in some order lies there in the
- * same order again; maps and counts are built anew.
+ * same order again; maps and counts are built anew.  A client's may be another
+ * one if the image before did not keep the slots apart.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -76,9 +77,9 @@ registry_save(struct registry *reg, struct pack *p)
 	pack_u64(p, reg->refused_full);
 	pack_u64(p, reg->refused_address);
 	save_rooms(reg, p);
-	pack_u64(p, reg->end_client);
+	pack_u64(p, pages_end(reg));
 	pack_u64(p, reg->per_slot[0]);
-	for (uint32_t i = 0; i < reg->end_client; i++)
+	for (uint32_t i = 0; i < pages_end(reg); i++)
 		if (reg->client[i].session != 0)
 			save_client(reg, i, p);
 }
@@ -154,19 +155,20 @@ restore_client(struct registry *reg, struct unpack *u, uint64_t end)
 	struct slice nick = unpack_bytes(u), ip = unpack_bytes(u);
 	uint64_t n_rooms = unpack_u64(u);
 	unsigned slot = session_id_slot(session);
+	uint32_t c;
 
-	if (u->bad || at >= end || reg->client[at].session != 0 || slot == 0 ||
-		slot > reg->n_slots || !session_id_number(session) ||
+	if (u->bad || at >= end || slot == 0 || slot > reg->n_slots ||
+		!session_id_number(session) ||
 		client_find(reg, session) != NOBODY ||
 		nick.len > NAME_MAX_LEN || (ip.len != 0 && ip.len != 16) ||
 		!unpack_has(u, n_rooms, 16))
 		return false;
-	client_restore(reg, (uint32_t)at, session,
+	c = client_restore(reg, (uint32_t)at, session,
 		ip.len ? group_of(reg, (const uint8_t *)ip.p) : NOBODY);
-	if (nick.len > 0 && !client_restore_nick(reg, (uint32_t)at, nick))
+	if (nick.len > 0 && !client_restore_nick(reg, c, nick))
 		return false;
 	for (uint64_t i = 0; i < n_rooms; i++)
-		if (!restore_membership(reg, u, (uint32_t)at))
+		if (!restore_membership(reg, u, c))
 			return false;
 	return true;
 }
@@ -190,7 +192,7 @@ registry_restore(struct registry *reg, struct unpack *u)
 {
 	uint64_t end, n;
 
-	must(reg->n_rooms == 0 && reg->end_client == 0);
+	must(reg->n_rooms == 0 && reg->n_pages == 0);
 	reg->messages = unpack_u64(u);
 	reg->refused_full = unpack_u64(u);
 	reg->refused_address = unpack_u64(u);
@@ -200,13 +202,13 @@ registry_restore(struct registry *reg, struct unpack *u)
 	n = unpack_u64(u);
 	if (end > UINT32_MAX / 2 || n > end || !unpack_has(u, n, 40))
 		return false;
-	clients_reserve(reg, (uint32_t)end);
+	pages_reserve(reg, (uint32_t)end);
 	for (uint64_t i = 0; i < n; i++) {
 		struct unpack record = unpack_record(u);
 
 		if (!restore_client(reg, &record, end))
 			return false;
 	}
-	clients_reserved(reg);
+	clients_restored(reg);
 	return is_whole(reg);
 }

@@ -446,10 +446,24 @@ batch(struct worker *w, struct slice datagram)
 	return damaged ? DAMAGED : HANDLED;
 }
 
+/* Has the bus been readable in the turn before too?  Only then is it likely
+ * that there is more than one batch, and that it pays to look: if there is, the
+ * next turn is told so at once. */
+static bool
+is_busy(struct worker *w)
+{
+	uint64_t turn = w->page->turns, before = w->heard_turn;
+
+	w->heard_turn = turn;
+	return turn <= before + 1;
+}
+
 void
 downlink_receive(struct worker *w)
 {
-	for (int i = 0; i < BATCHES_PER_TURN; i++) {
+	int most = is_busy(w) ? BATCHES_PER_TURN : 1;
+
+	for (int i = 0; i < most; i++) {
 		enum outcome outcome;
 		ssize_t n = FAULT_CALL(downlink_peek,
 			recv(w->env->bus, w->arena.bus_in, ARENA_BUS_BYTES,

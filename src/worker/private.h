@@ -108,7 +108,8 @@ struct worker {
 	bool starving_logged;
 	bool bus_full;
 	bool bus_unheard; /* its frames wait for room in the other direction */
-	bool bus_gone;    /* the master is gone */
+	uint64_t heard_turn; /* the latest one in which it was readable */
+	bool bus_gone;       /* the master is gone */
 	struct bans bans;
 	bool has_bans;      /* the master has told them */
 	uint64_t review_at; /* whether those inside may stay: the next record to

@@ -267,6 +267,30 @@ Test(hub, damaged_and_foreign_batches_are_violations)
 	cr_assert_eq(fake[3].n_say, 2);
 }
 
+/* One call takes several batches off the socket: each counts, whatever comes
+ * before it, and the end of file behind them is seen. */
+Test(hub, a_wrong_batch_does_not_lose_those_behind_it)
+{
+	start(2, 1 << 20);
+	enter_all(2);
+	send(fake[1].fd, "x", 1, 0);
+	say(&fake[1], 1, 5);
+	post(&fake[1]);
+	cr_assert_eq(hub_slot_read(hub, 1), -EPROTO);
+	cr_assert_eq(hub_stats(hub).messages, 1);
+	send(fake[1].fd, "x", 1, 0);
+	send(fake[1].fd, "xy", 2, 0);
+	cr_assert_eq(hub_slot_read(hub, 1), -EPROTO);
+	cr_assert_not_null(strstr(hub_violation(hub), "a batch of 1 bytes"),
+		"the first is told: %s", hub_violation(hub));
+	cr_assert_eq(hub_slot_read(hub, 1), 0);
+	say(&fake[2], 1, 5);
+	post(&fake[2]);
+	close(fake[2].fd);
+	cr_assert_eq(hub_slot_read(hub, 2), -EPIPE);
+	cr_assert_eq(hub_stats(hub).messages, 2);
+}
+
 Test(hub, the_largest_message_passes)
 {
 	size_t text = BUS_FRAME_MAX - sizeof(struct bus_frame) - 5;

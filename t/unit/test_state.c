@@ -165,6 +165,57 @@ Test(state, a_thousand_random_registries)
 	teardown();
 }
 
+/* As an image has it that let the slots' clients lie as they came. */
+static void
+interleave(struct pack *p)
+{
+	for (size_t at = 8; at + 8 <= p->len; at += 8) {
+		uint64_t word, index;
+
+		memcpy(&word, p->p + at, sizeof word);
+		if (session_id_slot(word) < 1 || session_id_slot(word) > 2)
+			continue;
+		index = session_id_number(word) * 2 - session_id_slot(word);
+		memcpy(p->p + at - 8, &index, sizeof index);
+	}
+}
+
+Test(state, slots_that_lay_among_each_other_are_parted)
+{
+	struct pack p = { 0 };
+	struct unpack u;
+
+	setup();
+	quiet_out = true;
+	conf.limits.clients_per_ip = 0;
+	for (uint64_t n = 1; n <= 300; n++) {
+		arrive(1, n, 1);
+		arrive(2, n, 1);
+	}
+	request_str(BUS_NICK, 2, 77, "ann");
+	registry_save(reg, &p);
+	interleave(&p);
+	registry_free(&reg);
+	reg = registry_empty(64, emit, NULL);
+	u = unpack_of(bytes_of(&p));
+	cr_assert(registry_restore(reg, &u));
+	registry_configure(reg, &conf);
+	pack_fini(&p);
+	p = reborn();
+	pack_fini(&p);
+	cr_assert_eq(registry_clients(reg, 1), 300);
+	cr_assert_eq(registry_clients(reg, 2), 300);
+	cr_assert_eq(registry_session_by_nick(reg, slice_str("ann")),
+		session_id(2, 77));
+	registry_forget_slot(reg, 1, SLICE_LIT("bye"));
+	cr_assert_eq(
+		registry_stats(reg).looked_at, 3 * 128, "its own three pages");
+	cr_assert_eq(registry_clients(reg, 0), 300);
+	registry_forget_slot(reg, 2, SLICE_LIT("bye"));
+	cr_assert_eq(registry_stats(reg).memory, 0);
+	teardown();
+}
+
 /* Whatever is cut off or changed: refused or taken, but never more. */
 Test(state, damaged_bytes_do_no_harm)
 {
