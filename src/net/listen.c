@@ -119,10 +119,10 @@ set_int(int fd, int level, int name, int value)
 								       : 0;
 }
 
-/* What the kernel takes of a client's output and cannot send yet, bytes.  Without
- * this it grows to megabytes for one that does not read (tcp_wmem), where the
- * queue's limit and its references to shared blocks do not count; the bytes in
- * flight are not in it, so that a long way costs no throughput. */
+/* What the kernel takes of a client's output and cannot send yet, bytes.
+ * Without this it grows to megabytes for one that does not read (tcp_wmem),
+ * where the queue's limit and its references to shared blocks do not count; the
+ * bytes in flight are not in it, so that a long way costs no throughput. */
 #define UNSENT_MAX 65536
 
 /* Accepted sockets inherit all of these: no system call per connection. */
