@@ -100,6 +100,10 @@ fill(scmp_filter_ctx f, uint32_t action, const struct calls *role,
 		rc = allow_own_signals(f);
 	if (rc == 0 && action == SCMP_ACT_ERRNO(ENOSYS))
 		rc = forbid(f, role, engine);
+	/* A thread's maker tries it with all signals blocked: no trap then. */
+	if (rc == 0 && action == SCMP_ACT_TRAP)
+		rc = seccomp_rule_add(
+			f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	return rc;
 }
 
