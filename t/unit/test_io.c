@@ -616,7 +616,8 @@ ENGINES(sends_of_a_turn)
 		struct iovec iov[3] = { { text[i], 2 }, { text[i] + 2, 1 },
 			{ (char[]){ "\n" }, 1 } };
 
-		(void)snprintf(text[i], sizeof text[i], "%03d", i);
+		(void)snprintf(
+			text[i], sizeof text[i], "%03u", (unsigned)i % 1000);
 		io_send(f.io, ours[i], iov, 3);
 		memset(iov, 0, sizeof iov); /* the array is copied */
 	}
