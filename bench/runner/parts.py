@@ -71,7 +71,7 @@ class Parts:
         self.one_at_a_time('fanout10k', self.s.large, self.floors() + self.banters())
 
     def one_at_a_time(self, part, members, servers):
-        cases = [Case(server, f'fanout-1-{members}', ['--serial', *self.seconds()])
+        cases = [Case(server, f'fanout-1-{members}', ['--serial', '--nap', '200', *self.seconds()])
                  for server in servers]
         self.bench.interleave(part, cases)
 

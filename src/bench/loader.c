@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Few, so that the clock is not old when the last of them is received. */
@@ -242,6 +243,20 @@ handle(struct loader *l, const struct epoll_event *e, int n)
 			&l->me->times.turn, clock_mono_ns() - l->now_ns);
 }
 
+/* Asleep where no message can wake us: to do so would cost its sender. */
+static void
+nap(const struct loader *l, uint64_t most_ns)
+{
+	uint64_t ns = l->o->nap_us * UINT64_C(1000);
+	struct timespec t;
+
+	if (ns > most_ns)
+		ns = most_ns;
+	t = (struct timespec){ (time_t)(ns / 1000000000),
+		(long)(ns % 1000000000) };
+	(void)nanosleep(&t, NULL);
+}
+
 static void
 turn(struct loader *l)
 {
@@ -270,6 +285,10 @@ turn(struct loader *l)
 	at = wait_ns(l, at, now);
 	t = (struct timespec){ (time_t)(at / 1000000000),
 		(long)(at % 1000000000) };
+	if (l->o->nap_us) {
+		nap(l, at);
+		t = (struct timespec){ 0, 0 };
+	}
 	n = epoll_pwait2(l->epoll, e, EVENTS, &t, NULL);
 	if (n == -1 && errno != EINTR)
 		loader_fail(l, "epoll_pwait2: %s", strerror(errno));

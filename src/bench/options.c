@@ -43,6 +43,7 @@ static const char usage[] =
 	"  -p, --processes P      loader processes\n"
 	"  -c, --cpu N[,M...]     where they run\n"
 	"      --spin US          wait actively so long before a send\n"
+	"      --nap US           look for what came only so often\n"
 	"      --sources N        addresses to connect from\n"
 	"      --connect-rate R   connections a second while setting up\n"
 	"      --seed N           of the Poisson process\n"
@@ -67,6 +68,7 @@ static const char usage[] =
 
 enum {
 	OPT_SPIN = 256,
+	OPT_NAP,
 	OPT_SOURCES,
 	OPT_CONNECT_RATE,
 	OPT_SEED,
@@ -100,6 +102,7 @@ static const struct option longs[] = {
 	{ "processes", required_argument, NULL, 'p' },
 	{ "cpu", required_argument, NULL, 'c' },
 	{ "spin", required_argument, NULL, OPT_SPIN },
+	{ "nap", required_argument, NULL, OPT_NAP },
 	{ "sources", required_argument, NULL, OPT_SOURCES },
 	{ "connect-rate", required_argument, NULL, OPT_CONNECT_RATE },
 	{ "seed", required_argument, NULL, OPT_SEED },
@@ -249,6 +252,8 @@ loader_option(struct bench_options *o, int c)
 		return cpus(optarg, o);
 	case OPT_SPIN:
 		return count(optarg, 0, 1000000, &o->spin_us);
+	case OPT_NAP:
+		return count(optarg, 0, 1000000, &o->nap_us);
 	case OPT_SOURCES:
 		return count(optarg, 0, BENCH_SOURCES, &o->sources);
 	case OPT_CONNECT_RATE:

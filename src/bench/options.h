@@ -64,7 +64,7 @@ struct bench_options {
 	double connect_rate;
 	unsigned cpu[BENCH_CPUS];
 	unsigned n_cpus;
-	unsigned spin_us;
+	unsigned spin_us, nap_us;
 	pid_t server[BENCH_PIDS];
 	unsigned n_servers;
 	const char *room;

@@ -135,6 +135,7 @@ parameters(const struct bench_options *o, const struct result *r)
 	set_int(j, "seed", o->seed);
 	set(j, "own", json_boolean(p->own));
 	set_int(j, "spin_us", o->spin_us);
+	set_int(j, "nap_us", o->nap_us);
 	return j;
 }
 

@@ -125,6 +125,12 @@ io_send(struct io *io, int fd, const struct iovec *iov, unsigned n)
 	io->engine->send(io, fd, iov, n);
 }
 
+bool
+io_gathers(const struct io *io)
+{
+	return io->engine->flush != NULL;
+}
+
 void
 io_flush(struct io *io)
 {

@@ -140,6 +140,10 @@ bool io_client_pull(struct io *io, int fd);
  * its end is told by reading. */
 void io_send(struct io *io, int fd, const struct iovec *iov, unsigned n);
 
+/* Does io_send() leave it to io_flush()?  If not, what follows from a send is
+ * better done at once, while its session is in the cache. */
+bool io_gathers(const struct io *io);
+
 /* Hand over to the kernel what io_send() was given.  sent() comes from here or
  * from io_send(), for each at most once. */
 void io_flush(struct io *io);

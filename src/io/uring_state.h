@@ -71,8 +71,17 @@ struct uring_state {
 	unsigned n_sends;
 };
 
-/* uring_restrict.c: let a ring that was made disabled do these requests (at
- * most eight) and no other, and enable it.  0 or -errno. */
+/* uring_setup.c: both rings and the buffers, for descriptors below fd_limit. 0,
+ * or -errno, and io_refusal() says what was refused. */
+int uring_set_up(struct uring_state *st, unsigned fd_limit);
+void uring_tear_down(struct uring_state *st);
+
+/* Put a buffer among those that are free, the offset-th of those that the next
+ * io_uring_buf_ring_advance() tells of. */
+void uring_give_buffer(struct uring_state *st, unsigned at, int offset);
+
+/* Let a ring that was made disabled do these requests (at most eight) and no
+ * other, and enable it.  0 or -errno. */
 int uring_restrict(struct io_uring *ring, const uint8_t *requests, unsigned n);
 
 void uring_list(struct uring_state *st, struct fd_list *l, int fd);

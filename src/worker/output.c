@@ -215,10 +215,6 @@ send_group(struct worker *w)
 		unsigned n = w->n_sending;
 
 		io_flush(w->io);
-		/* On a busy machine a message to everybody may take longer than
-		 * hang_timeout. */
-		if (n == SEND_GROUP)
-			w->page->heartbeat_ms = clock_mono_ms();
 		w->n_sending = 0;
 		/* Not more than n are added meanwhile, each after its own. */
 		for (unsigned i = 0; i < n; i++) {
@@ -258,13 +254,18 @@ void
 output_flush_all(struct worker *w)
 {
 	struct list now = w->dirty;
+	unsigned group = io_gathers(w->io) ? SEND_GROUP : 1;
 
 	/* What becomes dirty meanwhile has the next turn. */
 	w->dirty = (struct list){ w->flushing.at, 0, w->flushing.cap };
 	for (uint32_t i = 0; i < now.n; i++) {
 		flush_one(w, (int)now.at[i]);
-		if (w->n_sending == SEND_GROUP)
+		if (w->n_sending >= group)
 			send_group(w);
+		/* On a busy machine a message to everybody may take longer than
+		 * hang_timeout. */
+		if ((i + 1) % SEND_GROUP == 0)
+			w->page->heartbeat_ms = clock_mono_ms();
 	}
 	send_group(w);
 	w->flushing = now;
