@@ -70,7 +70,7 @@ X(io_send, WORKER, CALL, "io/io.c", "send() to a client") \
 X(io_send_length, WORKER, LENGTH, "io/io.c", "what is sent to a client at once") \
 X(io_sent, WORKER, POINT, "io/io.c", "sent, not noted") \
 X(epoll_add, WORKER, CALL, "io/epoll.c", "epoll_ctl() that adds a descriptor") \
-X(uring_setup, WORKER, CALL, "io/uring.c", "io_uring_setup()") \
+X(uring_setup, WORKER, CALL, "io/uring_setup.c", "io_uring_setup()") \
 X(uring_add, WORKER, CALL, "io/uring.c", "a client is taken into the engine") \
 X(uring_wait, WORKER, CALL, "io/uring.c", "io_uring_enter() that waits") \
 X(uring_copied, WORKER, POINT, "io/uring_harvest.c", "a buffer is copied, nothing is noted") \
