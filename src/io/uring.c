@@ -44,6 +44,7 @@ uring_open(struct io *io, int fds[IO_ENGINE_FDS])
 	}
 	st->fd = xcalloc(io->fd_limit, sizeof *st->fd);
 	st->send = xcalloc(IO_SENDS, sizeof *st->send);
+	st->pieces = xcalloc(IO_SENDS, sizeof *st->pieces);
 	io->state = st;
 	fds[0] = st->ring.ring_fd;
 	fds[1] = st->sender.ring_fd;
@@ -61,6 +62,7 @@ uring_close(struct io *io)
 	free(st->changed.at);
 	free(st->hungry.at);
 	free(st->send);
+	free(st->pieces);
 	free(st->fd);
 	free(st);
 }

@@ -13,16 +13,22 @@
 
 # define SEND_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
 
+/* Most sends are of one piece: only the others touch the room for more. */
 static void
-prepare(struct uring_send *s)
+prepare(struct uring_state *st, struct uring_send *s, const struct iovec *iov,
+	unsigned n)
 {
-	size_t len = io_send_length(s->iov[0].iov_len);
+	struct uring_pieces *p = &st->pieces[st->n_sends];
+	size_t len = io_send_length(iov->iov_len);
 
-	if (s->msg.msg_iovlen > 1 && len == s->iov[0].iov_len) {
-		io_uring_prep_sendmsg(s->sqe, s->fd, &s->msg, SEND_FLAGS);
+	if (n == 1 || len < iov->iov_len) {
+		io_uring_prep_send(
+			s->sqe, s->fd, iov->iov_base, len, SEND_FLAGS);
 		return;
 	}
-	io_uring_prep_send(s->sqe, s->fd, s->iov[0].iov_base, len, SEND_FLAGS);
+	memcpy(p->iov, iov, n * sizeof *iov);
+	p->msg = (struct msghdr){ .msg_iov = p->iov, .msg_iovlen = n };
+	io_uring_prep_sendmsg(s->sqe, s->fd, &p->msg, SEND_FLAGS);
 }
 
 void
@@ -35,18 +41,13 @@ uring_send(struct io *io, int fd, const struct iovec *iov, unsigned n)
 		uring_flush(io);
 	must(n > 0 && n <= IO_IOV_MAX && st->fd[fd].more == 0);
 	s = &st->send[st->n_sends];
-	s->fd = fd;
-	s->want = 0;
-	s->error = io_send_error();
-	memcpy(s->iov, iov, n * sizeof *iov);
+	*s = (struct uring_send){ .fd = fd, .error = io_send_error() };
 	for (unsigned i = 0; i < n; i++)
 		s->want += iov[i].iov_len;
-	s->sqe = NULL;
 	if (s->error == 0) {
 		s->sqe = io_uring_get_sqe(&st->sender);
 		must(s->sqe != NULL);
-		s->msg = (struct msghdr){ .msg_iov = s->iov, .msg_iovlen = n };
-		prepare(s);
+		prepare(st, s, iov, n);
 		s->sqe->user_data = st->n_sends;
 	}
 	st->fd[fd].more = (uint16_t)++st->n_sends;

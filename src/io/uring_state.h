@@ -51,6 +51,9 @@ struct uring_send {
 	int fd; /* -1: taken back */
 	int error;
 	size_t want;
+};
+
+struct uring_pieces {
 	struct msghdr msg;
 	struct iovec iov[IO_IOV_MAX];
 };
@@ -64,10 +67,11 @@ struct uring_state {
 	bool has_unsent; /* the latest wait did not submit all */
 	char *buffers;
 	struct io_uring_buf_ring *free_buffers;
-	struct registration *fd; /* [fd_limit] */
-	struct fd_list changed;  /* wants and what is armed may differ */
-	struct fd_list hungry;   /* found no buffer: the next are theirs */
-	struct uring_send *send; /* [IO_SENDS] */
+	struct registration *fd;     /* [fd_limit] */
+	struct fd_list changed;      /* wants and what is armed may differ */
+	struct fd_list hungry;       /* found no buffer: the next are theirs */
+	struct uring_send *send;     /* [IO_SENDS] */
+	struct uring_pieces *pieces; /* likewise */
 	unsigned n_sends;
 };
 

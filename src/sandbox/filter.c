@@ -60,7 +60,7 @@ static int
 allow_own_signals(scmp_filter_ctx f)
 {
 	return seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-		SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)PID_TO_COME));
+		SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)PID_TO_COME, 0));
 }
 
 static int
