@@ -162,7 +162,7 @@ Test(commands, status)
 	HAS(text, "\nrow\tconfiguration\t7\n");
 	HAS(text, "\nrow\t1\t101\t201\t5\tready\t2026-11-20T20:12:46Z\t0\t0\t0"
 		  "\t1\t4\t\tpoll\t\n");
-	HAS(text, "\tepoll (instead of another: Function not implemented)\t\n");
+	HAS(text, "\tepoll (io_uring refused: Function not implemented)\t\n");
 	HAS(text, "=of_slot\tdeaths\t");
 	HAS(text, "=counter\ttotal\t1\t2\t3\nrow\taccepted\t15\t10\t5\t0\n");
 	HAS(text, "\n.0 \n");
