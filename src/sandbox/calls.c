@@ -38,19 +38,22 @@
 #define LIST(a) { (a), sizeof(a) / sizeof *(a) }
 /* clang-format on */
 
-/* Read, write and close what is open already; time; memory without code. */
-#define COMMON                                                                 \
- ANY(read), ANY(readv), ANY(pread64), ANY(write), ANY(writev), ANY(close),     \
-	 ANY(lseek), ANY(_llseek), ANY(fstat), ANY(fstat64),                   \
-	 IS(newfstatat, 3, AT_EMPTY_PATH), IS(fstatat64, 3, AT_EMPTY_PATH),    \
-	 ANY(brk), ANY(munmap), ANY(mremap), NOT(mmap, 2, PROT_EXEC),          \
-	 NOT(mmap2, 2, PROT_EXEC), NOT(mprotect, 2, PROT_EXEC),                \
-	 IS(madvise, 2, MADV_DONTNEED), ANY(clock_gettime),                    \
-	 ANY(clock_gettime64), ANY(clock_getres), ANY(gettimeofday),           \
-	 ANY(time), ANY(getrandom), ANY(futex), ANY(futex_time64),             \
-	 ANY(getpid), ANY(gettid), ANY(getppid), ANY(getuid), ANY(getuid32),   \
-	 ANY(geteuid), ANY(geteuid32), ANY(rt_sigaction), ANY(rt_sigprocmask), \
-	 ANY(rt_sigreturn), ANY(sigreturn), ANY(restart_syscall), ANY(exit),   \
+/* Read, write and close what is open already; time; memory without code.
+ * sysinfo() is qsort()'s, which asks how much memory there is;
+ * sched_getaffinity() says how many workers `workers = 0` means. */
+#define COMMON                                                               \
+ ANY(read), ANY(readv), ANY(pread64), ANY(write), ANY(writev), ANY(close),   \
+	 ANY(lseek), ANY(_llseek), ANY(fstat), ANY(fstat64),                 \
+	 IS(newfstatat, 3, AT_EMPTY_PATH), IS(fstatat64, 3, AT_EMPTY_PATH),  \
+	 ANY(brk), ANY(munmap), ANY(mremap), NOT(mmap, 2, PROT_EXEC),        \
+	 NOT(mmap2, 2, PROT_EXEC), NOT(mprotect, 2, PROT_EXEC),              \
+	 IS(madvise, 2, MADV_DONTNEED), ANY(clock_gettime),                  \
+	 ANY(clock_gettime64), ANY(clock_getres), ANY(gettimeofday),         \
+	 ANY(time), ANY(getrandom), ANY(sysinfo), ANY(sched_getaffinity),    \
+	 ANY(futex), ANY(futex_time64), ANY(getpid), ANY(gettid),            \
+	 ANY(getppid), ANY(getuid), ANY(getuid32), ANY(geteuid),             \
+	 ANY(geteuid32), ANY(rt_sigaction), ANY(rt_sigprocmask),             \
+	 ANY(rt_sigreturn), ANY(sigreturn), ANY(restart_syscall), ANY(exit), \
 	 ANY(exit_group)
 
 static const struct call worker[] = {
