@@ -32,6 +32,8 @@ sub told
 sub upgraded
 {
 	my ($name) = @_;
+	# A slot that was just added is none that could go on as another image.
+	wait_until { $b->ctl_run('status')->{out} !~ /\bstarting\b/ };
 	my $r = $b->ctl_run('upgrade');
 	is($r->{code}, 0, $name) or diag $r->{out}, $r->{err}, $b->log_text;
 	return $r;
