@@ -253,8 +253,8 @@ my $fit = sub { qr/^max_clients is 100000, but 1 workers with $_[0] descriptors 
 mistake('fewer descriptors than max_clients', how => 'ulimit -n 256', code => 0,
 	got => start_with(folder(nofile => 256, set => { max_clients => 100000 })), about => 'max_clients is 100000',
 	says => $fit->(256));
-mistake('too few descriptors to run', how => 'ulimit -n 20', code => 1,
-	got => start_with(folder(nofile => 20, set => { max_clients => 100000 })), about => 'keeper 1',
+mistake('too few descriptors to run', how => 'ulimit -n 16', code => 1,
+	got => start_with(folder(nofile => 16, set => { max_clients => 100000 })), about => 'keeper 1',
 	says => 'keeper 1 cannot be started: Too many open files; expected more: raise LimitNOFILE= (ulimit -n)');
 
 # --- clocks and languages ---------------------------------------------------------
