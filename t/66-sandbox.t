@@ -13,7 +13,7 @@ plan skip_all => "BANTER_TEST_SANDBOX is $ENV{BANTER_TEST_SANDBOX}" if $ENV{BANT
 # What has to be refused, by the name of the attempt (sandbox/attempt.c).
 my @refused = qw(open openat_write unlinkat mkdirat chdir memfd_create mount
 	socket_inet socket_unix connect bind listen setsockopt_cbpf
-	setsockopt_lock_filter sendto_address sendto_fastopen sendmsg_fastopen ioctl_tiocsti fcntl_setown execve execveat clone
+	setsockopt_lock_filter shutdown_rd shutdown_rdwr ioctl_tiocsti fcntl_setown execve execveat clone
 	clone_files fork clone3 ptrace process_vm_readv kill tkill pidfd_open
 	unshare setns setuid prctl_dumpable prlimit mmap_write_exec mprotect_exec
 	bpf keyctl perf_event_open io_uring_setup seccomp);

@@ -104,11 +104,8 @@ try_sockets(const struct attempts *a)
 			0));
 	told(a, "setsockopt_lock_filter",
 		setsockopt(listener, SOL_SOCKET, SO_LOCK_FILTER, NULL, 0));
-	told(a, "sendto_address",
-		sendto(-1, "", 0, 0, (void *)&nowhere, sizeof nowhere));
-	told(a, "sendto_fastopen", sendto(-1, "", 0, MSG_FASTOPEN, NULL, 0));
-	told(a, "sendmsg_fastopen",
-		sendmsg(-1, &(struct msghdr){ 0 }, MSG_FASTOPEN));
+	told(a, "shutdown_rd", shutdown(listener, SHUT_RD));
+	told(a, "shutdown_rdwr", shutdown(listener, SHUT_RDWR));
 	told(a, "ioctl_tiocsti", ioctl(-1, TIOCSTI, NULL));
 	told(a, "fcntl_setown", fcntl(-1, F_SETOWN, 0));
 }

@@ -12,7 +12,7 @@
 struct call {
 	int number;      /* as libseccomp has it: on every architecture */
 	unsigned n_args; /* that are compared */
-	struct scmp_arg_cmp arg[2];
+	struct scmp_arg_cmp arg[1];
 };
 
 struct calls {

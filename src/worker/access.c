@@ -89,7 +89,6 @@ say_and_close(int fd, struct slice line)
 		(void)!send(fd, line.p, line.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	(void)shutdown(fd, SHUT_WR);
 	(void)!recv(fd, away, sizeof away, MSG_DONTWAIT);
-	(void)shutdown(fd, SHUT_RDWR);
 	(void)close(fd);
 }
 

@@ -125,7 +125,7 @@ spoil_line(const struct worker *w, struct slice kind)
 	if (is(kind, "keeper-empty"))
 		(void)!send(line, &again, 0, MSG_NOSIGNAL);
 	if (is(kind, "keeper-end"))
-		(void)shutdown(line, SHUT_RDWR);
+		(void)shutdown(line, SHUT_WR);
 	if (is(kind, "keeper-closed"))
 		(void)close(line);
 }

@@ -2,7 +2,8 @@
  * close(), free the record.  With two descriptor tables open, as during an
  * upgrade, close() alone sends no FIN; and a record outlives its socket rather
  * than the other way round, because a socket without a record is taken for a
- * connection that nobody has greeted yet.
+ * connection that nobody has greeted yet.  Only our side is ever shut down: the
+ * sandbox allows no more, and a close() does the rest.
  *
  * SPDX-License-Identifier: MIT */
 #include "arena/queue.h"
@@ -234,7 +235,7 @@ client_drop(struct worker *w, const struct session *s)
 	must(s->state >= SESSION_FLUSHING);
 	FAULT(close_begun);
 	io_client_del(w->io, fd);
-	(void)shutdown(fd, SHUT_RDWR);
+	(void)shutdown(fd, SHUT_WR);
 	FAULT(close_shut);
 	(void)close(fd);
 	FAULT(close_closed);

@@ -168,7 +168,7 @@ drop_unsound(struct worker *w)
 			log_error("the record of session %llx is damaged: it "
 				  "is closed",
 				(unsigned long long)s->id);
-			(void)shutdown(fd, SHUT_RDWR);
+			(void)shutdown(fd, SHUT_WR);
 			(void)close(fd);
 		}
 		client_forget(w, s);

@@ -168,7 +168,7 @@ take_in(struct worker *w, int fd)
 		accept_client(w, listener, fd, &from, len);
 		return;
 	}
-	(void)shutdown(fd, SHUT_RDWR);
+	(void)shutdown(fd, SHUT_WR);
 	(void)close(fd);
 }
 
@@ -191,7 +191,7 @@ say_and_close(int fd)
 	static const char text[] = "* " FAULT_TEXT "\n";
 
 	(void)!send(fd, text, sizeof text - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-	(void)shutdown(fd, SHUT_RDWR);
+	(void)shutdown(fd, SHUT_WR);
 	(void)close(fd);
 }
 

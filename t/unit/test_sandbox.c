@@ -153,24 +153,31 @@ makes_a_socket(void)
 	return socket(AF_UNIX, SOCK_DGRAM, 0) >= 0;
 }
 
-/* A listening socket that is shut down can be connected by sending. */
+/* A listening socket that is shut down for reading can be connected by sending.
+ */
 static bool
 connects_by_sending(void)
 {
+	static const int how[] = { SHUT_WR, SHUT_RDWR, SHUT_RD };
 	struct sockaddr_in at = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = other_port };
 	struct iovec iov = { (char *)"x", 1 };
 	struct msghdr m = { .msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_name = &at,
 		.msg_namelen = sizeof at };
 
-	(void)shutdown(own_listener, SHUT_RD);
-	at.sin_port = other_port;
-	return sendto(own_listener, "x", 1, MSG_FASTOPEN | MSG_DONTWAIT,
-		       (struct sockaddr *)&at, sizeof at) == 1 ||
-	       sendmsg(own_listener, &m, MSG_FASTOPEN | MSG_DONTWAIT) == 1 ||
-	       errno == EINPROGRESS;
+	for (size_t i = 0; i < sizeof how / sizeof *how; i++) {
+		(void)shutdown(own_listener, how[i]);
+		if (sendto(own_listener, "x", 1, MSG_FASTOPEN | MSG_DONTWAIT,
+			    (struct sockaddr *)&at, sizeof at) == 1 ||
+			sendmsg(own_listener, &m,
+				MSG_FASTOPEN | MSG_DONTWAIT) == 1 ||
+			errno == EINPROGRESS)
+			return true;
+	}
+	return false;
 }
 
 static int
