@@ -191,7 +191,8 @@ warn_missing(const struct who *w, const char *path)
 
 	buf_printf(&b,
 		"this folder does not exist, and user '%s' cannot make it; "
-		"expected it at the start: `install -d -o %s -g %s %s`",
+		"expected systemd or a start as root to, or "
+		"`install -d -o %s -g %s %s`",
 		w->user, w->user, w->group, path);
 	conf_report_add(w->report, false, path, 0, buf_slice(&b));
 }

@@ -192,6 +192,8 @@ int master_serve(struct master *m);
 
 /* ready.c: start-up is over, or has failed. */
 void ready_check(struct master *m);
+/* A daemon whose log goes elsewhere keeps nothing of who started it: 0 to 2. */
+bool ready_lets_go(const struct master *m);
 
 /* stop.c */
 void stop_graceful(struct master *m);

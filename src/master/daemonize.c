@@ -64,8 +64,8 @@ daemonize_start(int *ret_report_fd)
 	return code;
 }
 
-static void
-silence(void)
+void
+daemonize_silence(void)
 {
 	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -84,7 +84,7 @@ daemonize_report(int *report_fd, int code, bool quiet)
 	if (*report_fd < 0)
 		return;
 	if (quiet && code == MASTER_EXIT_OK)
-		silence();
+		daemonize_silence();
 	(void)!write(*report_fd, &byte, 1);
 	fd_close(report_fd);
 }

@@ -16,8 +16,12 @@ void daemonize_stdio(void);
  * daemon, or 70 when it died without a word. */
 int daemonize_start(int *ret_report_fd);
 
+/* 0 to 2 become /dev/null: who waits for the end of our output does not wait
+ * for ours. */
+void daemonize_silence(void);
+
 /* Let the parent exit with this code; nothing when *report_fd is -1.  With
- * quiet, 0 to 2 become /dev/null. */
+ * quiet, daemonize_silence() before. */
 void daemonize_report(int *report_fd, int code, bool quiet);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/fault.h"
 #include "keeper/keeper.h"
+#include "master/daemonize.h"
 #include "master/privileges.h"
 
 #include <errno.h>
@@ -57,6 +58,8 @@ child(struct master *m, struct slot_env *env)
 {
 	fault_role("keeper", env->slot);
 	FAULT(keeper_child);
+	if (ready_lets_go(m))
+		daemonize_silence();
 	close_others(env);
 	privileges_forget();
 	_exit(keeper_run(env, m->worker));

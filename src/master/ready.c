@@ -8,6 +8,7 @@
 #include "master/rundir.h"
 
 #include <string.h>
+#include <unistd.h>
 
 /* One line of each listener, then READY.  Whoever reads may be gone. */
 static void
@@ -22,6 +23,13 @@ print(struct master *m)
 	buf_str(&b, "READY\n");
 	(void)fd_write_all(m->options.ready_fd, b.p, b.len);
 	fd_close(&m->options.ready_fd);
+}
+
+bool
+ready_lets_go(const struct master *m)
+{
+	return m->report_fd >= 0 && m->conf->log.target != CONF_LOG_STDERR &&
+	       log_fd() != STDERR_FILENO;
 }
 
 static void
@@ -40,8 +48,7 @@ announce(struct master *m, unsigned n_ready)
 	log_notice("ready: %u of %u workers", n_ready, m->n_slots);
 	status_notify(m, "READY=1", NULL);
 	print(m);
-	daemonize_report(&m->report_fd, MASTER_EXIT_OK,
-		m->conf->log.target != CONF_LOG_STDERR);
+	daemonize_report(&m->report_fd, MASTER_EXIT_OK, ready_lets_go(m));
 }
 
 void
