@@ -443,6 +443,7 @@ batch(struct worker *w, struct slice datagram)
 	tx_commit(&w->arena);
 	FAULT(batch_done);
 	count(w, batches_in, 1);
+	w->answered = h->batch_out;
 	return damaged ? DAMAGED : HANDLED;
 }
 

@@ -71,6 +71,13 @@ struct sending {
 	uint32_t left; /* what remains in the queue when all of it goes out */
 };
 
+/* A pass of sends that is put off: gather.c. */
+struct gathering {
+	unsigned turns; /* in a row; 0: none is */
+	uint64_t since_ns;
+	uint64_t heard; /* how much had come then */
+};
+
 struct worker {
 	struct slot_env *env;
 	uint64_t generation;
@@ -93,6 +100,8 @@ struct worker {
 	struct list dirty;    /* descriptors with output of this turn */
 	struct sending sending[SEND_GROUP];
 	unsigned n_sending;
+	struct gathering gathering;
+	uint64_t answered;   /* the last batch out when the last one came in */
 	struct list paused;  /* not read because the bus is full */
 	struct list ended;   /* ended while the bus was full */
 	struct list unsound; /* found at start without a whole record, or
@@ -269,6 +278,11 @@ void output_writable(void *arg, int fd);
 void output_skip(
 	struct worker *w, const struct session *s, uint32_t room, uint64_t n);
 void output_budget(struct worker *w);
+
+/* gather.c: is more to be heard before what is pending is sent?  How long to
+ * wait for it. */
+bool gather_more(struct worker *w);
+int gather_wait_ms(const struct worker *w);
 
 /* fanout.c: one event to all members of rooms. */
 /* The number of the frame in hand, as q_word has it. */

@@ -309,9 +309,10 @@ resume(struct worker *w)
 static int
 wait_ms(const struct worker *w)
 {
-	if (w->dirty.n > 0 || (w->resume && !w->bus_full) ||
-		access_is_reviewing(w))
+	if ((w->resume && !w->bus_full) || access_is_reviewing(w))
 		return 0;
+	if (w->dirty.n > 0)
+		return gather_wait_ms(w);
 	return timers_wait_ms(w, w->listening ? BEAT_MS : FULL_BEAT_MS);
 }
 
@@ -348,7 +349,8 @@ turn(struct worker *w)
 	resume(w);
 	access_review(w);
 	output_budget(w);
-	output_flush_all(w);
+	if (!gather_more(w))
+		output_flush_all(w);
 	accept_review(w);
 	FAULT(turn_end);
 	sync_go_on(w);
