@@ -31,9 +31,9 @@ X(spawn_send, MASTER, CALL, "master/slot.c", "send() of SPAWN to a keeper") \
 X(spawn_sent, MASTER, POINT, "master/slot.c", "SPAWN was sent") \
 X(keeper_fork, MASTER, CALL, "master/keeper_fork.c", "fork() of a keeper") \
 X(keeper_child, KEEPER, POINT, "master/keeper_fork.c", "a keeper's first step") \
-X(keeper_read, MASTER, CALL, "master/supervise.c", "recv() of what a keeper says") \
-X(worker_pidfd, MASTER, CALL, "master/supervise.c", "pidfd_open() of a new worker") \
-X(worker_gone, MASTER, POINT, "master/supervise.c", "a death is told, nothing done about it") \
+X(keeper_read, MASTER, CALL, "master/supervise_keeper.c", "recv() of what a keeper says") \
+X(worker_pidfd, MASTER, CALL, "master/supervise_keeper.c", "pidfd_open() of a new worker") \
+X(worker_gone, MASTER, POINT, "master/supervise_death.c", "a death is told, nothing done about it") \
 X(worker_ready, MASTER, POINT, "master/supervise.c", "READY has come, nothing done about it") \
 X(link_send, MASTER, CALL, "master/ctl_link.c", "send() of a command on ctl") \
 X(link_recv, MASTER, CALL, "master/ctl_link.c", "recv() of an answer on ctl") \
