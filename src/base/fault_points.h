@@ -37,9 +37,9 @@ X(worker_gone, MASTER, POINT, "master/supervise_death.c", "a death is told, noth
 X(worker_ready, MASTER, POINT, "master/supervise.c", "READY has come, nothing done about it") \
 X(link_send, MASTER, CALL, "master/ctl_link.c", "send() of a command on ctl") \
 X(link_recv, MASTER, CALL, "master/ctl_link.c", "recv() of an answer on ctl") \
-X(reload_asked, MASTER, POINT, "master/reload.c", "PREPARE was sent to a slot, not yet to the next") \
-X(reload_commit, MASTER, POINT, "master/reload.c", "all have prepared, nothing is in force") \
-X(reload_told, MASTER, POINT, "master/reload.c", "COMMIT was sent to a slot, not yet to the next") \
+X(reload_asked, MASTER, POINT, "master/reload_slots.c", "PREPARE was sent to a slot, not yet to the next") \
+X(reload_commit, MASTER, POINT, "master/reload_slots.c", "all have prepared, nothing is in force") \
+X(reload_told, MASTER, POINT, "master/reload_slots.c", "COMMIT was sent to a slot, not yet to the next") \
 X(upgrade_rehearsed, MASTER, POINT, "master/resume.c", "a rehearsal is about to say that all is well") \
 X(upgrade_exec, MASTER, CALL, "master/upgrade_exec.c", "execveat() of the master") \
 X(upgrade_map, MASTER, CALL, "master/state.c", "the configuration is of another layout") \
