@@ -20,6 +20,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/clock.h"
+
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
@@ -39,7 +41,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PROCESSES_MAX 256
@@ -56,15 +57,6 @@ struct share {
 static struct share *share;
 static unsigned n_processes = 1, n_clients = 1000, floor_mib = 2048;
 static uint16_t port;
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 static bool
 memory_is_low(void)
@@ -108,7 +100,7 @@ count(struct share *s, int ep, int fd)
 {
 	char buf[16384];
 	ssize_t n = recv(fd, buf, sizeof buf, 0);
-	uint64_t now = now_ns(), none = 0, lines = 0;
+	uint64_t now = clock_mono_ns(), none = 0, lines = 0;
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -239,16 +231,16 @@ wait_connected(uint64_t since)
 					   : strerror(s.failed));
 	else
 		printf("CONNECTED %llu %.3f\n", (unsigned long long)s.connected,
-			(double)(now_ns() - since) / 1e9);
+			(double)(clock_mono_ns() - since) / 1e9);
 }
 
 static void
 wait_lines(uint64_t n, double seconds)
 {
-	uint64_t until = now_ns() + (uint64_t)(seconds * 1e9);
+	uint64_t until = clock_mono_ns() + (uint64_t)(seconds * 1e9);
 	struct sum s;
 
-	while ((s = sum()).lines < n && now_ns() < until)
+	while ((s = sum()).lines < n && clock_mono_ns() < until)
 		pause_ms(2);
 	printf("GOT %llu %llu %llu closed %llu\n", (unsigned long long)s.lines,
 		(unsigned long long)s.first_ns, (unsigned long long)s.last_ns,
@@ -306,7 +298,7 @@ int
 main(int argc, char **argv)
 {
 	struct rlimit limit;
-	uint64_t since = now_ns();
+	uint64_t since = clock_mono_ns();
 	int line[PROCESSES_MAX], p[2];
 
 	options(argc, argv);

@@ -8,6 +8,8 @@
  */
 #include "floor.h"
 
+#include "base/clock.h"
+
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
@@ -19,7 +21,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 2048
@@ -27,15 +28,6 @@
 struct told {
 	uint64_t sent, ns;
 };
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 static void
 accept_some(int ep, int listener, int *member, unsigned *n, unsigned each)
@@ -63,7 +55,7 @@ send_all(int line, const int *member, unsigned n)
 {
 	char buf[LINE_MAX_BYTES];
 	ssize_t len = recv(line, buf, sizeof buf, 0);
-	struct told t = { 0, now_ns() };
+	struct told t = { 0, clock_mono_ns() };
 
 	if (len <= 0)
 		_exit(0);
@@ -73,7 +65,7 @@ send_all(int line, const int *member, unsigned n)
 
 		t.sent += rc == len;
 	}
-	t.ns = now_ns() - t.ns;
+	t.ns = clock_mono_ns() - t.ns;
 	if (send(line, &t, sizeof t, MSG_NOSIGNAL) != sizeof t)
 		_exit(0);
 }

@@ -31,15 +31,15 @@ X(spawn_send, MASTER, CALL, "master/slot.c", "send() of SPAWN to a keeper") \
 X(spawn_sent, MASTER, POINT, "master/slot.c", "SPAWN was sent") \
 X(keeper_fork, MASTER, CALL, "master/keeper_fork.c", "fork() of a keeper") \
 X(keeper_child, KEEPER, POINT, "master/keeper_fork.c", "a keeper's first step") \
-X(keeper_read, MASTER, CALL, "master/supervise.c", "recv() of what a keeper says") \
-X(worker_pidfd, MASTER, CALL, "master/supervise.c", "pidfd_open() of a new worker") \
-X(worker_gone, MASTER, POINT, "master/supervise.c", "a death is told, nothing done about it") \
+X(keeper_read, MASTER, CALL, "master/supervise_keeper.c", "recv() of what a keeper says") \
+X(worker_pidfd, MASTER, CALL, "master/supervise_keeper.c", "pidfd_open() of a new worker") \
+X(worker_gone, MASTER, POINT, "master/supervise_death.c", "a death is told, nothing done about it") \
 X(worker_ready, MASTER, POINT, "master/supervise.c", "READY has come, nothing done about it") \
 X(link_send, MASTER, CALL, "master/ctl_link.c", "send() of a command on ctl") \
 X(link_recv, MASTER, CALL, "master/ctl_link.c", "recv() of an answer on ctl") \
-X(reload_asked, MASTER, POINT, "master/reload.c", "PREPARE was sent to a slot, not yet to the next") \
-X(reload_commit, MASTER, POINT, "master/reload.c", "all have prepared, nothing is in force") \
-X(reload_told, MASTER, POINT, "master/reload.c", "COMMIT was sent to a slot, not yet to the next") \
+X(reload_asked, MASTER, POINT, "master/reload_slots.c", "PREPARE was sent to a slot, not yet to the next") \
+X(reload_commit, MASTER, POINT, "master/reload_slots.c", "all have prepared, nothing is in force") \
+X(reload_told, MASTER, POINT, "master/reload_slots.c", "COMMIT was sent to a slot, not yet to the next") \
 X(upgrade_rehearsed, MASTER, POINT, "master/resume.c", "a rehearsal is about to say that all is well") \
 X(upgrade_exec, MASTER, CALL, "master/upgrade_exec.c", "execveat() of the master") \
 X(upgrade_map, MASTER, CALL, "master/state.c", "the configuration is of another layout") \

@@ -20,13 +20,6 @@
 
 #define EVENTS 512
 
-enum kind {
-	KIND_NONE,
-	KIND_CLIENT,
-	KIND_LISTENER,
-	KIND_WATCH
-};
-
 struct registration {
 	uint8_t kind;
 	uint8_t interest; /* bits of EPOLLIN, EPOLLOUT */
@@ -40,7 +33,7 @@ struct state {
 };
 
 static uint64_t
-data_of(enum kind kind, uint16_t serial, unsigned token, int fd)
+data_of(enum io_kind kind, uint16_t serial, unsigned token, int fd)
 {
 	return (uint64_t)kind << 60 | (uint64_t)(token & 0xfff) << 48 |
 	       (uint64_t)serial << 32 | (uint32_t)fd;
@@ -87,7 +80,7 @@ control(struct io *io, int op, int fd, unsigned token, uint32_t events)
 }
 
 static int
-add(struct io *io, int fd, enum kind kind, unsigned token, uint32_t events)
+add(struct io *io, int fd, enum io_kind kind, unsigned token, uint32_t events)
 {
 	struct registration *r = &((struct state *)io->state)->fd[fd];
 	int rc;
@@ -205,21 +198,12 @@ dispatch(struct io *io, const struct epoll_event *e)
 
 	if (r->kind == KIND_NONE || r->serial != (uint16_t)(e->data.u64 >> 32))
 		return;
-	switch ((enum kind)r->kind) {
-	case KIND_CLIENT:
+	if (r->kind == KIND_CLIENT)
 		client_event(io, fd, e);
-		break;
-	case KIND_LISTENER:
-		(void)io_accept(io, token, fd);
-		break;
-	case KIND_WATCH:
-		io->h.watched(io->h.arg, token,
+	else
+		io_serve(io, r->kind, token, fd,
 			e->events & (EPOLLIN | EPOLLHUP | EPOLLERR),
 			e->events & EPOLLOUT);
-		break;
-	case KIND_NONE:
-		break;
-	}
 }
 
 static int

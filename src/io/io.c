@@ -183,6 +183,16 @@ io_accept(struct io *io, unsigned listener, int fd)
 }
 
 void
+io_serve(struct io *io, enum io_kind kind, unsigned token, int fd,
+	bool readable, bool writable)
+{
+	if (kind == KIND_LISTENER)
+		(void)io_accept(io, token, fd);
+	else if (kind == KIND_WATCH)
+		io->h.watched(io->h.arg, token, readable, writable);
+}
+
+void
 io_has_received(void)
 {
 	FAULT(io_received);

@@ -14,6 +14,14 @@ struct io {
 	void *state; /* the engine's */
 };
 
+/* What a descriptor is to an engine. */
+enum io_kind {
+	KIND_NONE, /* all zero: not known */
+	KIND_CLIENT,
+	KIND_LISTENER,
+	KIND_WATCH
+};
+
 extern const struct io_engine io_engine_epoll;
 extern const struct io_engine io_engine_poll;
 extern const struct io_engine io_engine_select;
@@ -27,6 +35,10 @@ int io_refuse(const char *why, int rc);
  * that are in already.  True when the queue was emptied. */
 #define IO_ACCEPT_BATCH 64
 bool io_accept(struct io *io, unsigned listener, int fd);
+
+/* A descriptor that is no client is ready: accept, or tell the handler. */
+void io_serve(struct io *io, enum io_kind kind, unsigned token, int fd,
+	bool readable, bool writable);
 
 /* Receive once and tell the handler what came; false: nothing did. */
 bool io_receive(struct io *io, int fd);

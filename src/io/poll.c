@@ -25,13 +25,6 @@
 #include <poll.h>
 #include <stdlib.h>
 
-enum kind {
-	KIND_NONE,
-	KIND_CLIENT,
-	KIND_LISTENER,
-	KIND_WATCH
-};
-
 struct registration {
 	uint32_t at; /* in the array */
 	uint16_t serial;
@@ -84,7 +77,7 @@ grow(struct state *st)
 }
 
 static int
-add(struct io *io, int fd, enum kind kind, unsigned token, short events)
+add(struct io *io, int fd, enum io_kind kind, unsigned token, short events)
 {
 	struct state *st = io->state;
 	struct registration *r;
@@ -206,21 +199,12 @@ dispatch(struct io *io, const struct ready *e)
 		return;
 	/* Closed behind our back. */
 	must(!(e->events & POLLNVAL));
-	switch ((enum kind)r->kind) {
-	case KIND_CLIENT:
+	if (r->kind == KIND_CLIENT)
 		client_event(io, e);
-		break;
-	case KIND_LISTENER:
-		(void)io_accept(io, r->token, e->fd);
-		break;
-	case KIND_WATCH:
-		io->h.watched(io->h.arg, r->token,
+	else
+		io_serve(io, r->kind, r->token, e->fd,
 			e->events & (POLLIN | POLLHUP | POLLERR),
 			e->events & POLLOUT);
-		break;
-	case KIND_NONE:
-		break;
-	}
 }
 
 /* left: how many poll() says are ready. */

@@ -26,13 +26,6 @@
 
 #define LOOK_MS 100 /* between two looks at the clients that are not read */
 
-enum kind {
-	KIND_NONE,
-	KIND_CLIENT,
-	KIND_LISTENER,
-	KIND_WATCH
-};
-
 struct registration {
 	uint16_t serial;
 	uint16_t kind : 4, token : 12;
@@ -78,7 +71,7 @@ is_unread(const struct state *st, int fd)
 }
 
 static int
-add(struct io *io, int fd, enum kind kind, unsigned token, bool in, bool out)
+add(struct io *io, int fd, enum io_kind kind, unsigned token, bool in, bool out)
 {
 	struct state *st = io->state;
 	struct registration *r;
@@ -192,19 +185,10 @@ dispatch(struct io *io, int fd, bool in, bool out)
 {
 	const struct registration *r = &((struct state *)io->state)->fd[fd];
 
-	switch ((enum kind)r->kind) {
-	case KIND_CLIENT:
+	if (r->kind == KIND_CLIENT)
 		client_ready(io, fd, in, out);
-		break;
-	case KIND_LISTENER:
-		(void)io_accept(io, r->token, fd);
-		break;
-	case KIND_WATCH:
-		io->h.watched(io->h.arg, r->token, in, out);
-		break;
-	case KIND_NONE:
-		break;
-	}
+	else
+		io_serve(io, r->kind, r->token, fd, in, out);
 }
 
 /* Before the first callback: a number may be used anew in any. */

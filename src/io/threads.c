@@ -61,15 +61,10 @@ struct client {
 	bool gone;    /* its thread does nothing but end */
 };
 
-enum kind {
-	KIND_LISTENER,
-	KIND_WATCH
-};
-
 /* What the main thread waits for. */
 struct own {
 	int fd;
-	enum kind kind;
+	enum io_kind kind;
 	unsigned token;
 	uint64_t serial;
 	short events;
@@ -384,7 +379,8 @@ own_of(struct state *st, int fd)
 }
 
 static int
-own_add(struct state *st, int fd, enum kind kind, unsigned token, short events)
+own_add(struct state *st, int fd, enum io_kind kind, unsigned token,
+	short events)
 {
 	if (own_of(st, fd) != NULL)
 		return -EEXIST;
@@ -467,12 +463,8 @@ dispatch(struct io *io, const struct own *asked, short events)
 	if (o == NULL || o->serial != asked->serial)
 		return;
 	must(!(events & POLLNVAL));
-	if (o->kind == KIND_LISTENER)
-		(void)io_accept(io, asked->token, asked->fd);
-	else
-		io->h.watched(io->h.arg, asked->token,
-			events & (POLLIN | POLLHUP | POLLERR),
-			events & POLLOUT);
+	io_serve(io, o->kind, asked->token, asked->fd,
+		events & (POLLIN | POLLHUP | POLLERR), events & POLLOUT);
 }
 
 static void

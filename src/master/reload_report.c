@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/reload_report.h"
 
+#include "log/log.h"
+
 #include <string.h>
 
 struct report {
@@ -58,4 +60,19 @@ reload_pending(const struct conf *boot, const struct conf *is,
 		add_key(&keys, "engine");
 	conf_diff(boot, is, add_pending, &keys);
 	ret[keys.len] = '\0';
+}
+
+void
+reload_log(struct slice text, bool bad)
+{
+	while (text.len > 0) {
+		const char *end = memchr(text.p, '\n', text.len);
+		size_t len = end ? (size_t)(end - text.p) : text.len;
+
+		if (len > 0 && bad)
+			log_error("reload: %.*s", (int)len, text.p);
+		else if (len > 0)
+			log_notice("reload: %.*s", (int)len, text.p);
+		text = slice_skip(text, len + 1);
+	}
 }

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "conf/conf.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Lines "KEY applied" or "KEY pending restart" for what differs between was and
@@ -19,5 +20,8 @@ void reload_report(const struct conf *was, const struct conf *is,
  * restart, joined by ", "; cut to cap. */
 void reload_pending(const struct conf *boot, const struct conf *is,
 	bool engine_waits, char *ret, size_t cap);
+
+/* Each line of a report in the log, as an error or a notice. */
+void reload_log(struct slice text, bool bad);
 
 #endif

@@ -10,7 +10,7 @@
 /* Fork the keepers and ask them for workers. */
 void supervise_start(struct master *m);
 
-/* Ask the slot's keeper for a worker; fork the keeper if there is none. */
+/* Ask the slot's keeper for a worker, now; fork the keeper if there is none. */
 void supervise_start_worker(struct slot *s);
 
 /* The slot has no worker any more, or one that has just ended, and needs none:
@@ -45,6 +45,9 @@ void supervise_resume(struct master *m);
 /* "was killed by SIGKILL" of a status as waitpid(2). */
 void supervise_describe(int status, char *text, size_t cap);
 
+/* The keeper says that its worker has ended: all that follows from it. */
+void supervise_worker_gone(struct slot *s, pid_t pid, int status);
+
 /* For orphan.c: the pieces of a death.  What is left of a worker is read, its
  * end is logged and counted, and it is forgotten; the result: it was READY. */
 bool supervise_worker_ended(struct slot *s, pid_t pid, int status);
@@ -53,7 +56,6 @@ void supervise_lost(struct slot *s);
 /* What comes after a worker's end: a start now or later, or none. */
 void supervise_go_on(struct slot *s, int status, bool was_ready);
 void supervise_schedule(struct slot *s, bool was_ready);
-void supervise_start_worker(struct slot *s); /* at once */
 void supervise_log_keeper(const struct slot *s, int status);
 bool supervise_exited_with(int status, enum slot_exit code);
 

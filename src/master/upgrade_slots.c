@@ -88,7 +88,8 @@ line_heard(struct upgrade *u, const struct keeper_message *k, pid_t sender)
 {
 	const pid_t keeper[KEEPER_KNOWN] = { u->keeper, 0 };
 
-	/* As in supervise.c: who is known has said all that it has to say. */
+	/* As in supervise_keeper.c: who is known has said all that it has to
+	 * say. */
 	if (sender != u->worker && keeper_may_say(k, sender, keeper))
 		line_said(u, k);
 	else

@@ -32,25 +32,27 @@
 	{ SCMP_SYS(name), 1, { { (n), SCMP_CMP_EQ, (v), 0 } } }
 #define NOT(name, n, bits) \
 	{ SCMP_SYS(name), 1, { { (n), SCMP_CMP_MASKED_EQ, (bits), FLAG } } }
+/* By both its names. */
+#define FCNTL(command) IS(fcntl, 1, command), IS(fcntl64, 1, command)
 #define LIST(a) { (a), sizeof(a) / sizeof *(a) }
 /* clang-format on */
 
 /* Read, write and close what is open already; time; memory without code.
  * sysinfo() is qsort()'s, which asks how much memory there is;
  * sched_getaffinity() says how many workers `workers = 0` means. */
-#define COMMON                                                               \
- ANY(read), ANY(readv), ANY(pread64), ANY(write), ANY(writev), ANY(close),   \
-	 ANY(lseek), ANY(_llseek), ANY(fstat), ANY(fstat64),                 \
-	 IS(newfstatat, 3, AT_EMPTY_PATH), IS(fstatat64, 3, AT_EMPTY_PATH),  \
-	 ANY(brk), ANY(munmap), ANY(mremap), NOT(mmap, 2, PROT_EXEC),        \
-	 NOT(mmap2, 2, PROT_EXEC), NOT(mprotect, 2, PROT_EXEC),              \
-	 IS(madvise, 2, MADV_DONTNEED), ANY(clock_gettime),                  \
-	 ANY(clock_gettime64), ANY(clock_getres), ANY(gettimeofday),         \
-	 ANY(time), ANY(getrandom), ANY(sysinfo), ANY(sched_getaffinity),    \
-	 ANY(futex), ANY(futex_time64), ANY(getpid), ANY(gettid),            \
-	 ANY(getppid), ANY(getuid), ANY(getuid32), ANY(geteuid),             \
-	 ANY(geteuid32), ANY(rt_sigaction), ANY(rt_sigprocmask),             \
-	 ANY(rt_sigreturn), ANY(sigreturn), ANY(restart_syscall), ANY(exit), \
+#define COMMON                                                                \
+ ANY(read), ANY(readv), ANY(pread64), ANY(write), ANY(writev), ANY(close),    \
+	 ANY(lseek), ANY(_llseek), ANY(fstat), ANY(fstat64),                  \
+	 IS(newfstatat, 3, AT_EMPTY_PATH), IS(fstatat64, 3, AT_EMPTY_PATH),   \
+	 FCNTL(F_GETFD), FCNTL(F_GETFL), ANY(brk), ANY(munmap), ANY(mremap),  \
+	 NOT(mmap, 2, PROT_EXEC), NOT(mmap2, 2, PROT_EXEC),                   \
+	 NOT(mprotect, 2, PROT_EXEC), IS(madvise, 2, MADV_DONTNEED),          \
+	 ANY(clock_gettime), ANY(clock_gettime64), ANY(clock_getres),         \
+	 ANY(gettimeofday), ANY(time), ANY(getrandom), ANY(sysinfo),          \
+	 ANY(sched_getaffinity), ANY(futex), ANY(futex_time64), ANY(getpid),  \
+	 ANY(gettid), ANY(getppid), ANY(getuid), ANY(getuid32), ANY(geteuid), \
+	 ANY(geteuid32), ANY(rt_sigaction), ANY(rt_sigprocmask),              \
+	 ANY(rt_sigreturn), ANY(sigreturn), ANY(restart_syscall), ANY(exit),  \
 	 ANY(exit_group)
 
 static const struct call worker[] = {
@@ -78,12 +80,7 @@ static const struct call worker[] = {
 	ANY(getpeername),
 	IS(ioctl, 1, SIOCINQ),
 	IS(ioctl, 1, SIOCOUTQ),
-	IS(fcntl, 1, F_GETFD),
-	IS(fcntl, 1, F_GETFL),
-	IS(fcntl, 1, F_GET_SEALS),
-	IS(fcntl64, 1, F_GETFD),
-	IS(fcntl64, 1, F_GETFL),
-	IS(fcntl64, 1, F_GET_SEALS),
+	FCNTL(F_GET_SEALS),
 	/* A log file that was reopened takes the number of the one before. */
 	IS(dup3, 2, O_CLOEXEC),
 	/* Engines wait by their own calls; this is for one descriptor. */
@@ -124,12 +121,7 @@ static const struct call parser[] = {
 	NOT(mmap, 2, PROT_WRITE),
 	NOT(mmap2, 2, PROT_WRITE),
 	IS(ioctl, 1, TCGETS),
-	IS(fcntl, 1, F_GETFD),
-	IS(fcntl, 1, F_SETFD),
-	IS(fcntl, 1, F_GETFL),
-	IS(fcntl64, 1, F_GETFD),
-	IS(fcntl64, 1, F_SETFD),
-	IS(fcntl64, 1, F_GETFL),
+	FCNTL(F_SETFD),
 	ANY(fadvise64),
 	ANY(pause),
 };

@@ -2,6 +2,7 @@
 #include "account.h"
 
 #include "actor.h"
+#include "base/clock.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -66,7 +67,7 @@ account_took(struct load *l, uint64_t sent_ns)
 {
 	uint64_t took_us;
 
-	l->last_ns = load_now_ns();
+	l->last_ns = clock_mono_ns();
 	if (!sent_ns)
 		return;
 	took_us = (l->last_ns - sent_ns) / 1000;
@@ -163,7 +164,7 @@ account_shown(struct load *l, struct client *c, char *line)
 	else if (sscanf(line, "* %" SCNu64 " message", &n) == 1 &&
 		 strstr(line, " missed")) {
 		c->missed += n;
-		l->last_ns = load_now_ns();
+		l->last_ns = clock_mono_ns();
 	} else if (!actor_shown(l, c, line) && l->o.strict)
 		damaged(l, c, line);
 }

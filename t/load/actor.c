@@ -2,6 +2,7 @@
 #include "actor.h"
 
 #include "account.h"
+#include "base/clock.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -30,7 +31,7 @@ actor_init(const struct load *l, struct client *c)
 	if (c->id < l->o.publishers || c->id >= load_sources(l))
 		return;
 	c->role = (enum client_role)(nth(l, c) % 4);
-	c->act_ns = load_now_ns() + load_random(1000) * UINT64_C(1000000);
+	c->act_ns = clock_mono_ns() + load_random(1000) * UINT64_C(1000000);
 }
 
 static size_t
@@ -38,7 +39,7 @@ write_line(struct load *l, const struct client *c, char *line, size_t cap,
 	bool halved)
 {
 	struct account_line what = { c->id, c->asked + 1,
-		halved ? 0 : load_now_ns() };
+		halved ? 0 : clock_mono_ns() };
 	int n;
 
 	switch (c->role) {
@@ -79,7 +80,7 @@ void
 actor_due(struct load *l)
 {
 	static uint64_t looked_ns;
-	uint64_t now = load_now_ns();
+	uint64_t now = clock_mono_ns();
 
 	if (now < looked_ns + EVERY_NS)
 		return;

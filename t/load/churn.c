@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "account.h"
+#include "base/clock.h"
 #include "load.h"
 
 #include <errno.h>
@@ -52,7 +53,7 @@ fail(struct load *l, const struct visit *v, uint64_t *counter, const char *what)
 
 	(*counter)++;
 	(void)snprintf(text, sizeof(text), "%" PRIu64 " ms after connect: %.*s",
-		(load_now_ns() - v->since_ns) / 1000000, (int)v->len, v->in);
+		(clock_mono_ns() - v->since_ns) / 1000000, (int)v->len, v->in);
 	load_complain(l, &c, what, text);
 }
 
@@ -67,7 +68,7 @@ end(struct visit *v)
 static void
 say(struct load *l, struct visit *v)
 {
-	struct account_line what = { 0, v->number, load_now_ns() };
+	struct account_line what = { 0, v->number, clock_mono_ns() };
 	char line[256];
 	size_t at = 0, n;
 
@@ -89,7 +90,7 @@ greeted(struct load *l, struct visit *v)
 	struct linger rst = { 1, 0 };
 
 	v->greeted = true;
-	histogram_record(&load_took, (load_now_ns() - v->since_ns) / 1000);
+	histogram_record(&load_took, (clock_mono_ns() - v->since_ns) / 1000);
 	if (v->kind == VISIT_SAYS) {
 		say(l, v);
 	} else if (v->kind == VISIT_RESETS) {
@@ -158,7 +159,7 @@ begin(struct load *l, int epoll)
 		.data.u32 = (uint32_t)(v - visit) };
 
 	memset(v, 0, sizeof(*v));
-	v->since_ns = load_now_ns();
+	v->since_ns = clock_mono_ns();
 	v->number = ++n_numbers;
 	v->kind = kind_of(v->number);
 	n_visits++;
@@ -181,7 +182,7 @@ give_up(struct load *l)
 {
 	static uint64_t looked_ns;
 	uint64_t late = (uint64_t)l->o.timeout_s * 1000000000;
-	uint64_t now = load_now_ns();
+	uint64_t now = clock_mono_ns();
 
 	if (now < looked_ns + LOOK_NS)
 		return;
@@ -230,7 +231,7 @@ churn_shown(struct load *l, const char *line)
 		cap_numbers = more;
 	}
 	l->t.delivered++;
-	l->last_ns = load_now_ns();
+	l->last_ns = clock_mono_ns();
 	marks_delivered(l->last_ns, (l->last_ns - a.sent_ns) / 1000);
 	if (shown[a.number])
 		l->t.duplicated++;
@@ -242,7 +243,7 @@ churn_shown(struct load *l, const char *line)
 static void
 begin_due(struct load *l, int epoll, uint64_t start_ns)
 {
-	uint64_t due = (load_now_ns() - start_ns) * l->o.churn / 1000000000;
+	uint64_t due = (clock_mono_ns() - start_ns) * l->o.churn / 1000000000;
 
 	for (int i = 0; i < 16 && n_numbers < due && n_visits < VISITS_MAX; i++)
 		begin(l, epoll);
@@ -252,7 +253,7 @@ void
 churn_run(struct load *l)
 {
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
-	uint64_t start = load_now_ns(), last;
+	uint64_t start = clock_mono_ns(), last;
 
 	for (unsigned i = 0; i < VISITS_MAX; i++)
 		visit[i].fd = -1;
@@ -260,8 +261,9 @@ churn_run(struct load *l)
 		begin_due(l, epoll, start);
 		turn(l, epoll, 1);
 	}
-	last = load_now_ns() + (uint64_t)l->o.timeout_s * 1000000000;
-	while (load_now_ns() < last && (n_visits || l->t.delivered < l->t.sent))
+	last = clock_mono_ns() + (uint64_t)l->o.timeout_s * 1000000000;
+	while (clock_mono_ns() < last &&
+		(n_visits || l->t.delivered < l->t.sent))
 		turn(l, epoll, 20);
 	l->t.expected = l->t.sent;
 	if (l->t.delivered - l->t.duplicated < l->t.sent)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "account.h"
 #include "actor.h"
+#include "base/clock.h"
 #include "load.h"
 
 #include <arpa/inet.h>
@@ -152,7 +153,7 @@ conn_send_halves(struct load *l, struct client *c, const char *p, size_t len)
 	c->rest_len = (unsigned)(len - cut);
 	c->rest = load_grow(NULL, c->rest_len);
 	memcpy(c->rest, p + cut, c->rest_len);
-	c->rest_ns = load_now_ns() + (50 + load_random(150)) * 1000000;
+	c->rest_ns = clock_mono_ns() + (50 + load_random(150)) * 1000000;
 	l->n_rests++;
 	return conn_send(l, c, p, cut);
 }
@@ -160,7 +161,7 @@ conn_send_halves(struct load *l, struct client *c, const char *p, size_t len)
 void
 conn_rests_due(struct load *l)
 {
-	uint64_t now = load_now_ns();
+	uint64_t now = clock_mono_ns();
 
 	for (unsigned i = 0; l->n_rests && i < load_sources(l); i++) {
 		struct client *c = &l->client[i];

@@ -99,8 +99,6 @@ struct load {
 	bool parting;     /* all are said goodbye to */
 };
 
-uint64_t load_now_ns(void);
-
 /* How long messages took, in us. */
 extern struct histogram load_took;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "account.h"
 #include "actor.h"
+#include "base/clock.h"
 #include "load.h"
 
 #include <getopt.h>
@@ -158,7 +159,8 @@ options(struct load_options *o, int argc, char **argv)
 static bool
 connect_all(struct load *l)
 {
-	uint64_t until = load_now_ns() + (uint64_t)l->o.timeout_s * 1000000000;
+	uint64_t until =
+		clock_mono_ns() + (uint64_t)l->o.timeout_s * 1000000000;
 
 	for (unsigned i = 0; i < l->o.clients; i++) {
 		if (!conn_open(l, &l->client[i], i))
@@ -166,7 +168,7 @@ connect_all(struct load *l)
 		(void)conn_turn(l, 0);
 	}
 	while (l->n_ready + l->t.refused + l->t.closed < l->o.clients &&
-		load_now_ns() < until)
+		clock_mono_ns() < until)
 		(void)conn_turn(l, 100);
 	return l->n_ready == l->o.clients;
 }
@@ -181,7 +183,7 @@ hold(struct load *l)
 static void
 run(struct load *l)
 {
-	uint64_t start = load_now_ns(), quiet;
+	uint64_t start = clock_mono_ns(), quiet;
 	bool all = false;
 
 	l->last_ns = start;
@@ -192,13 +194,13 @@ run(struct load *l)
 			all = publish_due(l, start);
 		actor_due(l);
 		(void)conn_turn(l, all ? 50 : 1);
-		quiet = load_now_ns() - l->last_ns;
+		quiet = clock_mono_ns() - l->last_ns;
 		if (all && account_complete(l))
 			break;
 	} while ((!all && !l->ended) ||
 		 quiet < (uint64_t)l->o.timeout_s * 1000000000);
-	uint64_t until = load_now_ns() + (uint64_t)l->o.linger_ms * 1000000;
-	while (load_now_ns() < until)
+	uint64_t until = clock_mono_ns() + (uint64_t)l->o.linger_ms * 1000000;
+	while (clock_mono_ns() < until)
 		(void)conn_turn(l, 10);
 }
 
@@ -207,7 +209,8 @@ run(struct load *l)
 static void
 part_all(struct load *l)
 {
-	uint64_t until = load_now_ns() + (uint64_t)l->o.timeout_s * 1000000000;
+	uint64_t until =
+		clock_mono_ns() + (uint64_t)l->o.timeout_s * 1000000000;
 	uint64_t delivered = l->t.delivered;
 
 	if (!l->o.churn)
@@ -216,7 +219,7 @@ part_all(struct load *l)
 	for (unsigned i = 0; i < l->o.clients; i++)
 		if (l->client[i].state != CLIENT_CLOSED)
 			(void)shutdown(l->client[i].fd, SHUT_WR);
-	while (l->n_open && load_now_ns() < until)
+	while (l->n_open && clock_mono_ns() < until)
 		(void)conn_turn(l, 100);
 	l->t.duplicated += l->t.delivered - delivered;
 }
@@ -272,10 +275,10 @@ forget(struct load *l)
 static int
 attack(struct load *l)
 {
-	uint64_t start = load_now_ns();
+	uint64_t start = clock_mono_ns();
 	unsigned failed = bad_run(l);
 
-	summary(l, (double)(load_now_ns() - start) / 1e9);
+	summary(l, (double)(clock_mono_ns() - start) / 1e9);
 	return failed ? 1 : 0;
 }
 
@@ -308,7 +311,7 @@ main(int argc, char **argv)
 	if (!l.client)
 		return 2;
 	bool ready = connect_all(&l);
-	uint64_t start = load_now_ns();
+	uint64_t start = clock_mono_ns();
 	printf("%s %u\n", ready ? "RUNNING" : "INCOMPLETE", l.n_ready);
 	if (l.o.churn)
 		churn_run(&l);
@@ -316,7 +319,7 @@ main(int argc, char **argv)
 		hold(&l);
 	else
 		run(&l);
-	double seconds = (double)(load_now_ns() - start) / 1e9;
+	double seconds = (double)(clock_mono_ns() - start) / 1e9;
 	part_all(&l);
 	summary(&l, seconds);
 	bool good = clean(&l) && (ready || l.o.may_close);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "account.h"
+#include "base/clock.h"
 #include "load.h"
 
 #define LINE_CAP 2048
@@ -11,7 +12,7 @@
 static uint32_t
 due(const struct load *l, unsigned p, uint64_t start_ns)
 {
-	double lines = (double)(load_now_ns() - start_ns) / 1e9 * l->o.rate;
+	double lines = (double)(clock_mono_ns() - start_ns) / 1e9 * l->o.rate;
 	uint32_t most = l->o.until_eof ? UINT32_MAX : l->o.messages;
 
 	if (l->o.until_eof)
@@ -36,7 +37,7 @@ publish_line(struct load *l, struct client *c)
 	size_t n;
 
 	if (!halved)
-		what.sent_ns = load_now_ns();
+		what.sent_ns = clock_mono_ns();
 	n = account_write(l, what, line, sizeof(line));
 	sent = halved ? conn_send_halves(l, c, line, n)
 		      : conn_send(l, c, line, n);
