@@ -8,12 +8,15 @@
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#define DYING_MS 200
 
 bool
 listen_has_ipv6(void)
@@ -258,6 +261,20 @@ claim_tcp(struct listen_address *a, const struct listen_options *o)
 	return fd;
 }
 
+/* What the io_uring of a killed process waits for is open for some milliseconds
+ * more; whoever connects meanwhile is reset in its end.  A server that lives
+ * says something, or nothing. */
+static bool
+is_reset(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char c;
+
+	return poll(&p, 1, DYING_MS) == 1 &&
+	       recv(fd, &c, 1, MSG_DONTWAIT | MSG_PEEK) == -1 &&
+	       errno == ECONNRESET;
+}
+
 /* Remove what a dead server has left at the path.  0: nothing is there now;
  * -EADDRINUSE: somebody listens, or it is no socket. */
 static int
@@ -276,6 +293,8 @@ clear_stale(const struct listen_address *a)
 		return -errno;
 	/* EAGAIN is a live server with a full queue. */
 	rc = connect(fd, (const struct sockaddr *)un, a->len) == -1 ? errno : 0;
+	if (rc == 0 && is_reset(fd))
+		rc = ECONNREFUSED;
 	fd_close(&fd);
 	if (rc != ECONNREFUSED)
 		return rc == ENOENT ? 0 : -EADDRINUSE;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -260,6 +261,21 @@ Test(listen, steering_before_the_others_join)
 	}
 }
 
+/* Hand the listener to a process that ends with somebody in its queue. */
+static void
+ends_when_connected(int *fd)
+{
+	pid_t pid = fork();
+
+	cr_assert_geq(pid, 0);
+	if (pid == 0) {
+		struct pollfd p = { .fd = *fd, .events = POLLIN };
+
+		_exit(poll(&p, 1, 10000) != 1);
+	}
+	fd_close(fd);
+}
+
 Test(listen, unix_path)
 {
 	char dir[] = "/tmp/banter-net-XXXXXX", path[64], file[64];
@@ -276,6 +292,9 @@ Test(listen, unix_path)
 	fd_close(&fd);
 	fd = claim(&b, path);
 	cr_assert_geq(fd, 0, "a stale socket is replaced");
+	ends_when_connected(&fd);
+	fd = claim(&b, path);
+	cr_assert_geq(fd, 0, "one that is about to end too");
 	fd_close(&fd);
 	plain = creat(file, 0600);
 	fd_close(&plain);
