@@ -14,6 +14,8 @@ what_is_wrong(int rc)
 		return "is not a stream socket";
 	case -EDESTADDRREQ:
 		return "does not listen";
+	case -EPROTONOSUPPORT:
+		return "is not of TCP";
 	case -EAFNOSUPPORT:
 		return "has an address of a kind that is not served";
 	default:

@@ -89,6 +89,18 @@ check_kind(int fd)
 	return value ? 0 : -EDESTADDRREQ;
 }
 
+/* MPTCP: a send with MSG_FASTOPEN connects a socket that listens, which no
+ * sandbox sees (Linux 6.18).  SCTP: a send connects as well. */
+static int
+check_protocol(int fd)
+{
+	int value, rc = get_int(fd, SOL_SOCKET, SO_PROTOCOL, &value);
+
+	if (rc < 0)
+		return rc;
+	return value == IPPROTO_TCP ? 0 : -EPROTONOSUPPORT;
+}
+
 int
 inherit_look(int fd, struct listen_address *ret, bool *ret_dual)
 {
@@ -108,12 +120,14 @@ inherit_look(int fd, struct listen_address *ret, bool *ret_dual)
 	case AF_INET6:
 		(void)get_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only);
 		*ret_dual = v6only == 0;
-		return listen_learn(fd, ret);
+		break;
 	case AF_INET:
-		return listen_learn(fd, ret);
+		break;
 	default:
 		return -EAFNOSUPPORT;
 	}
+	rc = check_protocol(fd);
+	return rc < 0 ? rc : listen_learn(fd, ret);
 }
 
 bool

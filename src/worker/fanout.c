@@ -80,6 +80,7 @@ serve(struct fanout *f, const struct session *s, uint32_t room_id)
 	FAULT(fanout_member);
 	enc->n_refs++;
 	w->page->pending += enc->len;
+	gather_pushed(w, s);
 	output_dirty(w, session_fd(&w->arena, s));
 }
 

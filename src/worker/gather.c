@@ -2,8 +2,9 @@
  * else says meanwhile has to go out in a pass of its own, which costs the same
  * again, while two lines in one send cost hardly more than one.  So, before
  * such a pass, what has come by now is handled too, and what was handed to the
- * master is waited for: some turns, and no longer than the pass itself will
- * take.
+ * master is waited for: some turns, about as long as the pass itself will take,
+ * and only while no queue gets so long that its client would be taken for one
+ * that does not read.
  *
  * SPDX-License-Identifier: MIT */
 #include "base/clock.h"
@@ -29,14 +30,31 @@ is_over(const struct worker *w)
 	       clock_mono_ns() - g->since_ns >= (uint64_t)w->dirty.n * SEND_NS;
 }
 
+/* Who leaves sends what there is: its successor may be a while. */
+static bool
+is_leaving(const struct worker *w)
+{
+	return w->stopping || w->exit_code >= 0;
+}
+
+void
+gather_pushed(struct worker *w, const struct session *s)
+{
+	uint64_t limit = w->conf->limits.output_bytes;
+
+	if (limit != 0 && s->q_bytes > limit / 2)
+		w->gathering.enough = true;
+}
+
 bool
 gather_more(struct worker *w)
 {
 	struct gathering *g = &w->gathering;
 
-	if (w->dirty.n < WORTHWHILE || w->stopping ||
+	if (w->dirty.n < WORTHWHILE || is_leaving(w) || g->enough ||
 		(g->turns > 0 && is_over(w))) {
 		g->turns = 0;
+		g->enough = false;
 		return false;
 	}
 	if (g->turns++ == 0)

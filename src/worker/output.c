@@ -71,6 +71,7 @@ enqueue(struct worker *w, const struct session *s, block_ref ref)
 		return;
 	}
 	w->page->pending += len;
+	gather_pushed(w, s);
 	output_dirty(w, session_fd(&w->arena, s));
 }
 

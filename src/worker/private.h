@@ -76,6 +76,7 @@ struct gathering {
 	unsigned turns; /* in a row; 0: none is */
 	uint64_t since_ns;
 	uint64_t heard; /* how much had come then */
+	bool enough;    /* somebody's queue is long */
 };
 
 struct worker {
@@ -282,6 +283,8 @@ void output_budget(struct worker *w);
 /* gather.c: is more to be heard before what is pending is sent?  How long to
  * wait for it. */
 bool gather_more(struct worker *w);
+/* The session has been given output. */
+void gather_pushed(struct worker *w, const struct session *s);
 int gather_wait_ms(const struct worker *w);
 
 /* fanout.c: one event to all members of rooms. */

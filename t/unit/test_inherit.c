@@ -115,6 +115,23 @@ Test(inherit, look)
 	cr_assert_eq(inherit_look(900, &b, &dual), -EBADF);
 }
 
+/* A worker could make it connect. */
+Test(inherit, multipath_tcp_is_refused)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP);
+	struct listen_address a;
+	bool dual;
+
+	if (fd == -1)
+		cr_skip_test("the kernel has no MPTCP");
+	cr_assert_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+	cr_assert_eq(listen(fd, 1), 0);
+	cr_assert_eq(inherit_look(fd, &a, &dual), -EPROTONOSUPPORT);
+	fd_close(&fd);
+}
+
 Test(inherit, unix_path)
 {
 	char dir[] = "/tmp/banter-inherit-XXXXXX", path[64];
