@@ -4,6 +4,8 @@
 import argparse
 import fcntl
 import os
+import signal
+import sys
 
 from . import machine, parts, report
 from .process import Failed
@@ -85,6 +87,8 @@ def main(arguments):
             + ', '.join(parts.BY_NAME))
         return 64
     settings = settings_of(o)
+    # As an interruption: servers end and groups of processes are removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     store = Store(settings.out)
     names = o.part
     if not names and not o.report:

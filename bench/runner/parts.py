@@ -8,9 +8,22 @@ from . import brokers, process
 from .machine import Noise, facts
 from .process import Failed
 from .servers import Banter, Floor, PyChat, engines_here
+from .share import Controller, SharedBanter
 from .tool import Case, say
 
 FLOORS = ('epoll', 'io_uring')
+
+# Of a CPU for each worker, where two workers are compared with one.  What is left
+# is the loader's: it must be more than that needs for both.
+SHARE = 0.35
+
+# Loads of two workers: how they are called, publishers, options.
+LOADS = {
+    'serial': ('serial', 1, ['--serial']),
+    'window': ('1 publisher, 8 in flight', 1, ['--window', '8']),
+    'saturated': ('saturated', 8, ['--window', '4']),
+    'deep': ('8 publishers, 64 in flight of each', 8, ['--window', '64']),
+}
 
 
 def maker(cls, *args, **more):
@@ -22,7 +35,8 @@ class Parts:
     def __init__(self, settings, bench):
         self.s, self.bench, self.store = settings, bench, bench.store
         self.engines = engines_here(settings)
-        self.missing = []
+        self.missing = []       # from all parts
+        self.left_out = []      # from the present one
         self.floor_engines = [e for e in FLOORS if self.floor_works(e)]
         # The engines that are offered for use, not for comparison.
         self.main = [e for e in ('epoll', 'io_uring') if e in self.engines]
@@ -83,26 +97,47 @@ class Parts:
         self.bench.interleave('manypubs', cases)
 
     def two_workers(self):
-        cases = []
-        for workers in (1, 2):
-            cpus = self.s.server_cpus(workers)
-            server = maker(Banter, self.s, 'epoll', workers=workers, cpus=cpus)
-            loaders = self.s.loader_cpus(workers)
-            for key, options in (
-                    ('serial', ['--serial']),
-                    ('saturated', ['--publishers', str(min(8, self.s.small)),
-                                   '--window', '4'])):
-                scenario = 'fanout-1-' if key == 'serial' else 'many-pubs-'
-                cases.append(Case(
-                    server, f'{scenario}{self.s.small}',
-                    [*options, '--processes', str(max(1, len(loaders))), *self.seconds()],
-                    key=f'{key}-{workers}',
-                    values={'load': key, 'workers': workers, 'server_cpus': cpus,
-                            'loader_cpus': loaders},
-                    loader_cpus=loaders))
-        self.bench.interleave('two-workers', cases)
+        cases = [self.workers_case(load, workers) for workers in (1, 2)
+                 for load in ('serial', 'saturated')]
+        controller = None
+        try:
+            if len(self.s.cpus) < 2:
+                raise Failed('there is one CPU only')
+            controller = Controller().open()
+            cases += [self.workers_case(load, workers, controller)
+                      for load in LOADS for workers in (1, 2)]
+        except Failed as e:
+            self.left_out.append(f'workers with a fixed share of a CPU: {e}')
+            say(f'left out: {self.left_out[-1]}')
+        try:
+            self.bench.interleave('two-workers', cases)
+        finally:
+            if controller:
+                controller.close()
         for round_ in range(self.s.few_rounds()):
             self.star(round_)
+
+    def workers_case(self, load, workers, controller=None):
+        _, publishers, options = LOADS[load]
+        publishers = min(publishers, self.s.small)
+        cpus = self.s.server_cpus(workers)
+        values = {'load': load, 'workers': workers, 'server_cpus': cpus}
+        if controller:
+            # One and two workers meet the same loader, on both CPUs.
+            server = maker(SharedBanter, self.s, controller, SHARE, workers=workers, cpus=cpus)
+            loaders = self.s.server_cpus(2)
+            values['share'] = SHARE
+        else:
+            server = maker(Banter, self.s, 'epoll', workers=workers, cpus=cpus)
+            loaders = self.s.loader_cpus(workers)
+        scenario = f'many-pubs-{self.s.small}' if publishers > 1 else f'fanout-1-{self.s.small}'
+        many = ['--publishers', str(publishers)] if publishers > 1 else []
+        return Case(server, scenario,
+                    [*many, *options, '--processes', str(max(1, len(loaders))),
+                     *self.seconds(2 if controller else 1)],
+                    key=f'{load}-{workers}' + ('-share' if controller else ''),
+                    values={**values, 'loader_cpus': loaders}, loader_cpus=loaders,
+                    after=SharedBanter.used if controller else None)
 
     def star(self, round_):
         """The middle of the star alone: a hub and slots that only read."""
@@ -237,6 +272,7 @@ def run(parts, name):
     method = BY_NAME[name][0]
     store = parts.store
     say(f'{name}: {BY_NAME[name][2]}')
+    parts.left_out = []
     store.begin(name)
     noise = Noise()
     head = {'facts': facts(parts.s), 'engines': parts.engines,
@@ -247,7 +283,7 @@ def run(parts, name):
     except Failed as e:
         head['failed'] = str(e)
         say(f'{name}: {e}')
-    head.update(noise=noise.end(), seconds=facts_time() - head['started'])
+    head.update(missing=parts.missing + parts.left_out, noise=noise.end(), seconds=facts_time() - head['started'])
     store.save(name, 'part', head)
     say(f'{name}: {head["seconds"]:.0f} s')
     return 'failed' not in head and not any('failed' in r for r in store.records(name))

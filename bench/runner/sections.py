@@ -1,9 +1,10 @@
 # The table and the plot of each part.
 #
 # SPDX-License-Identifier: MIT
-from . import plots
+from . import parts, plots
 from .figures import kernel as kernel_of
 from .figures import (Figure, counted, dig, figure, group, pss_by_role, ratio, runs, star)
+from .share import PERIOD_US
 
 CPU = ('server', 'cpu_per_delivery_ns')
 
@@ -61,18 +62,35 @@ def cpu_section(title, name, busy=False):
 
 # ---- two workers --------------------------------------------------------------
 
+RATE = ('rates', 'deliveries_per_s')
+
+
+def load_name(values):
+    name = parts.LOADS[values['load']][0]
+    return f'{name}, {values["workers"]} worker' + 's' * (values['workers'] > 1)
+
+
 def two_workers(records, _head, _plot):
+    records, stars = split(records, lambda r: r['server'] != 'star')
+    shared, whole = split(records, lambda r: 'share' in r['values'])
+    return whole_cpus(whole) + (shares(shared) if shared else '') + bus(stars)
+
+
+def split(records, is_first):
+    return [r for r in records if is_first(r)], [r for r in records if not is_first(r)]
+
+
+def whole_cpus(records):
     rows = []
     text = ''
-    by = group([r for r in records if r['server'] != 'star'], 'key')
+    by = group(records, 'key')
     for _, own in by.items():
         v = own[0]['values']
-        rate = ('rates', 'deliveries_per_s')
         one = by.get(f'{v["load"]}-1', [])
-        rows.append([f'{v["load"]}, {v["workers"]} worker' + 's' * (v['workers'] > 1),
+        rows.append([load_name(v),
                      ', '.join(map(str, v['server_cpus'])),
                      ', '.join(map(str, v['loader_cpus'])),
-                     figure(own, *rate).text(), ratio(own, one, *rate).short(digits=2),
+                     figure(own, *RATE).text(), ratio(own, one, *RATE).short(digits=2),
                      percent(figure(own, 'server', 'cpu_share')),
                      percent(figure(own, 'loader', 'cpu_share_max')),
                      figure(own, *CPU).short(), runs(own)])
@@ -81,9 +99,72 @@ def two_workers(records, _head, _plot):
             text += (f'\nWith "{rows[-1][0]}" the server did not use up its CPUs: the loader '
                      + ('shared them' if set(v['server_cpus']) & set(v['loader_cpus'])
                         else 'was the limit') + '.\n')
-    text = table(['load', 'server CPUs', 'loader CPUs', 'deliveries/s', 'x one worker',
+    return table(['load', 'server CPUs', 'loader CPUs', 'deliveries/s', 'x one worker',
                   'server CPU', 'loader CPU', 'CPU per delivery, ns', 'runs'], rows) + text
-    return text + bus([r for r in records if r['server'] == 'star'])
+
+
+def shares(records):
+    """Each worker with the same part of a CPU, so that the loader has the rest."""
+    share = records[0]['values']['share']
+    text = (f'\nThe same with {100 * share:.0f} % of a CPU for each worker, worker 1 on the first '
+            'CPU and worker 2 on the second, by the bandwidth control of a cgroup in periods '
+            f'of {PERIOD_US / 1000:g} ms; the master has no limit, and the loader, one process '
+            'on each CPU for one worker as for two, has what is left. "Quota used" is the CPU '
+            'time of the worker that used least against its quota; "throttled" the part of its '
+            'periods, connecting included, at whose end it had to wait for the next. A worker '
+            'that has used up its quota was the limit; a loader with CPU time left was not.\n\n')
+    rows, verdicts = [], ''
+    by = group(records, 'key')
+    for _, own in by.items():
+        v = own[0]['values']
+        one = by.get(f'{v["load"]}-1-share', [])
+        used = Figure(min(quota_used(r)) for r in counted(own))
+        held = Figure(min(throttled(r)) for r in counted(own))
+        rows.append([load_name(v), figure(own, *RATE).text(),
+                     ratio(own, one, *RATE).text(digits=2), percent(used), percent(held),
+                     percent(figure(own, 'loader', 'cpu_share_max')),
+                     figure(own, *CPU).text(), runs(own)])
+        if v['workers'] > 1:
+            verdicts += gain(own, one)
+    text += table(['load', 'deliveries/s', 'x one worker', 'quota used', 'throttled',
+                   'loader CPU, the busier', 'CPU per delivery, ns', 'runs'], rows)
+    return text + verdicts + (
+        '\nThe gain is two times what a delivery costs with one worker against with two. '
+        'With several messages in flight it differs because they gather differently: what '
+        'has come in one turn leaves with one write for each member, and one worker finds '
+        'together what two find in parts. Two CPUs also have twice the cache, and each '
+        'worker half of the sockets: so it can be above two.\n')
+
+
+def gain(two, one):
+    """The gain, and whether it is the server's."""
+    times, costs = ratio(two, one, *RATE), [figure(one, *CPU), figure(two, *CPU)]
+    if not times or not all(costs):
+        return ''
+    full = all(min(quota_used(r)) >= 0.9 for r in counted(one) + counted(two))
+    idle_loader = all(dig(r, 'bench', 'loader', 'cpu_share_max') <= 0.6
+                      for r in counted(one) + counted(two))
+    limit = ('the workers were the limit' if full and idle_loader else
+             'the loader had no CPU time left in some runs' if full else
+             'the workers did not use up their quota in some runs')
+    return (f'\n{parts.LOADS[one[0]["values"]["load"]][0]}: two workers deliver '
+            f'{times.short(digits=2)} times as much as one, '
+            + ('at least' if times.median >= 1.7 else '**less than**')
+            + f' the 1.7 aimed at; {limit}; a delivery costs {costs[0].short()} ns with one and '
+            f'{costs[1].short()} ns with two.\n')
+
+
+def quota_used(record):
+    """Of each worker: its CPU time against what it was given."""
+    bench, share = record['bench'], record['values']['share']
+    given = share * bench['counts']['seconds'] * 1e9
+    found = [p['cpu_ns'] / given for p in bench['server']['processes']
+             if p['name'].startswith('banterd: wrk')]
+    return found or [0]
+
+
+def throttled(record):
+    return [g['throttled'] / max(g['periods'], 1) for g in record['after']['groups']] or [0]
 
 
 def bus(records):
