@@ -17,6 +17,9 @@ FLOORS = ('epoll', 'io_uring')
 # is the loader's: it must be more than that needs for both.
 SHARE = 0.35
 
+# Times the seconds of a run, where a run of the usual length has few messages.
+LONG = 2.5
+
 # Loads of two workers: how they are called, publishers, options.
 LOADS = {
     'serial': ('serial', 1, ['--serial']),
@@ -85,7 +88,8 @@ class Parts:
         self.one_at_a_time('fanout10k', self.s.large, self.floors() + self.banters())
 
     def one_at_a_time(self, part, members, servers):
-        cases = [Case(server, f'fanout-1-{members}', ['--serial', '--nap', '200', *self.seconds()])
+        cases = [Case(server, f'fanout-1-{members}',
+                      ['--serial', '--nap', '200', *self.seconds(LONG)])
                  for server in servers]
         self.bench.interleave(part, cases)
 
@@ -155,8 +159,8 @@ class Parts:
 
     def idle(self):
         rounds = self.s.few_rounds()
-        # The memory is looked at every quarter of a second while all are connected.
-        options = ['--duration', '1']
+        # The memory is looked at five times a second while all are connected.
+        options = ['--duration', '0.2' if self.s.kind == 'tiny' else '1.5']
 
         def cases(servers, n):
             return [Case(server, f'idle-{n}', options, key=str(n), values={'clients': n},
@@ -168,27 +172,37 @@ class Parts:
         # In IRC everybody is told of everybody who comes.
         large = cases(ours + self.brokers(irc=False), self.s.large)
         small = cases(ours + others + self.brokers() + self.pythons(), self.s.small)
+        # Not measured: so that the kernel's caches have had this size before.
+        if self.floor_engines:
+            self.bench.attempt('idle', large[0], 0)
         self.bench.interleave('idle', small if self.s.kind == 'tiny' else large + small,
                               rounds)
 
     def slow(self):
-        # The kernel takes 4 MiB for a member that does not read before banter
-        # has to keep anything.  So it is 1.6 MB a second, and fewer members, who
-        # are then still served at a third of a CPU.
+        # The kernel takes up to 4 MiB for a member that does not read before
+        # banter has to keep anything.  So it is 1.6 MB a second, and fewer
+        # members, who are then still served at half of a CPU.
+        #
+        # Other processes of the machine ran for some milliseconds in more than
+        # one of a hundred messages, which then was the p99: both sides are
+        # scheduled before them.  A timer wakes the loader 30 to 80 us late, a
+        # tenth of the p50: it waits actively for the last of it.
         n = min(300, self.s.small)
-        options = ['--rate', '400', '--size', '4000', *self.seconds(7)]
+        options = ['--rate', '400', '--size', '4000', '--spin', '200',
+                   '--duration', f'{0.2 if self.s.kind == "tiny" else max(4, self.s.seconds):g}']
         cases = []
         for engine in self.main:
             for key, scenario in (('none', f'fanout-1-{n}'),
                                   ('slow', f'slow-{1 if n >= 100 else 10}%-{n}')):
-                cases.append(Case(maker(Banter, self.s, engine, output_bytes='256K'), scenario,
-                                  options, key=key,
+                server = maker(Banter, self.s, engine, output_bytes='256K', fifo=True)
+                cases.append(Case(server, scenario, options, key=key, fifo=True,
                                   values={'slow': key == 'slow'}, after=self.metrics))
-        self.bench.interleave('slow', cases)
+        # The p99 of a run still varies by some per cent: more of them, each shorter.
+        self.bench.interleave('slow', cases, self.s.rounds + (2 if self.s.kind == 'default' else 0))
 
     @staticmethod
     def metrics(server):
-        return {'metrics': server.metrics()}
+        return {'metrics': server.metrics(), 'fifo': process.is_fifo(server.pid)}
 
     def engine_cases(self):
         # 900, not 1,000, so that select can take part.

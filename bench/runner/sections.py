@@ -191,7 +191,7 @@ def idle(records, _head, plot):
     for clients, of_size in sorted(group_by_clients(records).items()):
         by = group(of_size, 'server')
         base = kernel_of(by.get('floor-epoll', []))
-        rows, bars = [], []
+        rows, bars, aims = [], [], ''
         for server, own in by.items():
             roles = [pss_by_role(r) for r in counted(own)]
             def of(role, found=roles):
@@ -199,21 +199,38 @@ def idle(records, _head, plot):
             kernel = kernel_of(own)
             beyond = kernel.median - base.median if kernel and base else None
             without = Figure(r['all'] - r.get('master', 0) for r in roles)
+            both = of('all').median + beyond if of('all') and beyond is not None else None
             rows.append([server, of('all').text(), without.short(), of('master').short(),
-                         kernel.text(), '-' if beyond is None else f'{beyond:+,.0f}', runs(own)])
+                         kernel.text(), '-' if beyond is None else f'{beyond:+,.0f}',
+                         '-' if both is None else f'{both:,.0f}', runs(own)])
+            if own[0]['group'] == 'banter' and both is not None:
+                aims += memory_aims(server, of('all').median, without.median, both)
             if kernel and of('all'):
                 bars.append((server, kernel.median / 1024, max(of('all').median, 0) / 1024))
         text += f'\nWith {clients:,} clients, bytes for each:\n\n'
         text += table(['server', 'PSS of all processes', "without the master's",
                        "the master's (register of names)", 'kernel, both ends',
-                       'kernel beyond the epoll floor', 'runs'], rows)
+                       'kernel beyond the epoll floor', 'PSS + kernel beyond', 'runs'], rows)
+        if clients == max(group_by_clients(records)):
+            text += aims
         if bars:
             text += plot(f'memory-{clients}', plots.stacks,
                          f'Memory per idle client, {clients:,} clients', 'KiB',
                          ('kernel, both ends', 'processes'), bars)
     return text + ('\nThe kernel\'s part is what its caches for sockets, descriptors and threads grew '
                    'by (`/proc/slabinfo`, else all of Slab): both ends of each connection, '
-                   'and whatever else the machine did.\n')
+                   'and whatever else the machine did; the median of several looks while all '
+                   'were connected. A run before the first, not measured, has let these caches '
+                   'grow.\n')
+
+
+def memory_aims(server, user, without, both):
+    def against(value, aim):
+        return (f'{value:,.0f} bytes, ' + ('within' if value <= aim else '**not within**')
+                + f' the {aim} aimed at')
+    return (f'\n{server}: user space of all processes {against(user, 200)} ({without:,.0f} '
+            f'without the master); with what the kernel has beyond the epoll floor '
+            f'{against(both, 250)}.\n')
 
 
 def group_by_clients(records):
@@ -234,14 +251,20 @@ def slow(records, _head, _plot):
         rows.append([f'{server}, ' + ('1 % stopped' if key == 'slow' else 'all read'),
                      figure(own, 'latency', 'p50').text(1e6, 2),
                      figure(own, 'latency', 'p99').text(1e6, 2), p99.text(digits=2),
+                     figure(own, 'lateness', 'p99').short(1e3),
                      figure(own, *CPU).short(), runs(own)])
         if key == 'slow' and p99:
             moved = 100 * (p99.median - 1)
             text += (f'\n{server}: the p99 of those who read moved by {moved:+.1f} %, '
                      + ('within' if moved < 10 else '**not within**') + ' the 10 % aimed at'
                      + left_out(own) + '.\n')
-    return table(['server', 'p50, ms', 'p99, ms', 'p99 x all read', 'CPU per delivery, ns',
-                  'runs'], rows) + text
+    fifo = all(dig(r, 'after', 'fifo') for r in counted(records))
+    return table(['server', 'p50, ms', 'p99, ms', 'p99 x all read', 'loader late, p99, us',
+                  'CPU per delivery, ns', 'runs'], rows) + (
+        '\nServer and loader ran ' + (
+            'before all other processes of their CPUs (SCHED_FIFO)' if fifo else
+            'beside other processes, because this user may not use SCHED_FIFO: the p99 '
+            'has these in it') + '.\n') + text
 
 
 def left_out(records):
