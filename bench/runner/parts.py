@@ -216,7 +216,7 @@ class Parts:
     def engines_part(self):
         room = min(900, self.s.small)
         cases = [Case(maker(Banter, self.s, engine), f'fanout-1-{room}',
-                      ['--serial', *self.seconds(0.5)], key='room',
+                      ['--serial', *self.seconds()], key='room',
                       values={'clients': room, 'percent': None, 'engine': engine})
                  for engine in self.engines]
         for n, percent in self.engine_cases():
@@ -227,7 +227,7 @@ class Parts:
                     continue    # FD_SETSIZE: in the report as such
                 cases.append(Case(
                     maker(Banter, self.s, engine), f'echo-{n}-{name}%',
-                    ['--window', '1', '--duration', f'{self.s.seconds * 0.5:g}'],
+                    ['--window', '1', *self.seconds()],
                     key=f'{n}-{percent}',
                     values={'clients': n, 'percent': percent, 'engine': engine}))
         self.bench.interleave('engines', cases, self.s.few_rounds())
@@ -260,21 +260,21 @@ class Parts:
 
 # name, method, minutes of a default run on two CPUs, what it is
 LIST = (
-    ('fanout', Parts.fanout, 2,
+    ('fanout', Parts.fanout, 4,
      'CPU per delivery, 1,000 members, one message at a time: floor, banter, peers'),
-    ('manypubs', Parts.manypubs, 2,
+    ('manypubs', Parts.manypubs, 3,
      'the same when 8 publish as fast as they can, 4 messages of each in flight'),
     ('fanout10k', Parts.fanout10k, 1.5,
      'CPU per delivery with 10,000 members: floor and banter'),
-    ('two-workers', Parts.two_workers, 1,
+    ('two-workers', Parts.two_workers, 2.5,
      'deliveries per second of two workers on two CPUs against one; cost of the bus'),
-    ('idle', Parts.idle, 2,
+    ('idle', Parts.idle, 4,
      'memory of idle clients, by process and in the kernel'),
-    ('slow', Parts.slow, 2,
+    ('slow', Parts.slow, 2.5,
      'latency of the others when 1 % of 300 members stop reading'),
-    ('engines', Parts.engines_part, 3,
+    ('engines', Parts.engines_part, 3.5,
      "banter's engines: idle connections and the fraction that is active"),
-    ('peers', Parts.peers_part, 2,
+    ('peers', Parts.peers_part, 2.5,
      'latency over the offered load, 10 to 110 % of the maximum'),
     ('million', Parts.million, 5,
      'a million connected clients, against the bare pair; only when named'),

@@ -290,10 +290,12 @@ def engines(records, head, plot):
                                        ('p99 of the round trip, us', ('latency', 'p99'), 1e3, 0)):
         rows = []
         for (percent_, clients), own in sorted(by.items()):
-            rows.append([f'{clients:,} clients, {active(percent_)}'] + [
+            rows.append([load_title(percent_, clients)] + [
                 figure(own[e], *path).text(scale, digits) if e in own
                 else 'n/a' for e in names])
         text += f'\n{title}:\n\n' + table(['load', *names], rows)
+        if path == cost:
+            text += against_epoll(by, names)
     if room:
         members = next(iter(room.values()))[0]['values']['clients']
         text += f'\nOne room of {members}, one message at a time, CPU per delivery, ns:\n\n'
@@ -314,6 +316,33 @@ def engines(records, head, plot):
                          f'CPU per message, {active(percent_)}', 'connected clients',
                          'us of CPU per message', lines, log='xy')
     return text
+
+
+def load_title(percent_, clients):
+    return f'{clients:,} clients, {active(percent_)}'
+
+
+def against_epoll(by, names):
+    """Where an engine needs twice the CPU of epoll or more, and where it does not
+    matter which is used."""
+    text = ''
+    for engine in names:
+        times = {}
+        for (percent_, clients), own in sorted(by.items()):
+            found = engine_ratio(own, engine)
+            if engine != 'epoll' and found:
+                times[load_title(percent_, clients)] = found.median
+        if times:
+            bad = [f'{k} ({v:,.1f} x)' for k, v in times.items() if v >= 2]
+            same = [f'{k} ({v:,.2f} x)' for k, v in times.items() if v <= 1.25]
+            text += (f'\n{engine}, CPU against epoll: twice or more with '
+                     f'{"; ".join(bad) or "none of these loads"}. At most 1.25 times with '
+                     f'{"; ".join(same) or "none of them"}.\n')
+    return text
+
+
+def engine_ratio(own, engine):
+    return ratio(own.get(engine, []), own.get('epoll', []), 'server', 'cpu_per_message_ns')
 
 
 def active(percent_):
