@@ -230,9 +230,10 @@ like($text, qr/^\s+$_\s+[\d.]+ min/m, "--help tells of $_") for qw(fanout manypu
 ($code, $text) = bench_run('nothing');
 is($code, 64, 'an unknown part is refused');
 
-($code, $text) = bench_run("--build $build fanout manypubs idle engines");
+my @parts = qw(fanout manypubs two-workers idle slow engines);
+($code, $text) = bench_run("--build $build @parts");
 is($code, 0, 'parts run') or diag $text;
-for my $part (qw(fanout manypubs idle engines)) {
+for my $part (@parts) {
 	my @r = records($part);
 	ok((grep { $_->{server} eq 'banter-epoll' } @r), "$part: banter was measured");
 	is_deeply([ grep { $_->{failed} } @r ], [], '... and nothing lost') or diag $text;
@@ -244,6 +245,14 @@ is($code, 0, 'a report is made') or diag $text;
 my $report = slurp("$out/REPORT.md");
 like($report, qr/^\| $_ \|/m, "it has a line of $_") for qw(floor-epoll banter-epoll
 	banter-epoll-raw kernel governor noise);
+# Where no group of processes can be given a share of a CPU, it says so.
+like($report, qr/^(\| 8 publishers, 64 in flight of each, 2 workers \||- left out: workers with a fixed share)/m,
+	'... two workers with a share of a CPU each, or why not');
+# Those of a run that goes on beside us are not ours.
+is_deeply([ grep { m{-bench-(\d+)-[^/]*\z} && !-e "/proc/$1" } map { glob "$_/banter-bench-*" } split /\n/,
+		qx(sed -n 's,^[^ ]* \\([^ ]*\\) cgroup2* .*,\\1,p' /proc/mounts) ],
+	[], '... of which no group is left');
+like($report, qr/SCHED_FIFO/, '... whether others could run beside the slow ones');
 like($report, qr/Expected, before the run/, '... what was expected');
 like($report, qr/not for the record/, '... and that these are no figures');
 like($report, qr/One run: `banter-bench /, '... and how to do it by hand');

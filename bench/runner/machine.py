@@ -70,6 +70,14 @@ def kernel_bytes():
             'slabinfo')
 
 
+def tcp_sockets():
+    """Sockets of TCP that are in use, on both ends."""
+    for line in slurp('/proc/net/sockstat').splitlines():
+        if line.startswith('TCP:'):
+            return int(line.split()[2])
+    return 0
+
+
 def settled_slab(seconds=20):
     """KiB of the kernel's Slab when it has stopped to shrink: the sockets of the
     run before are freed after their processes have ended."""
@@ -90,6 +98,13 @@ def revision():
     return (commit + (' with changes' if dirty else '')) if commit else 'unknown'
 
 
+def threads_of_one_core(cpus):
+    """Whether two of them share a core; None when that is not told."""
+    cores = [slurp(f'/sys/devices/system/cpu/cpu{c}/topology/thread_siblings_list')
+             for c in cpus]
+    return len(set(cores)) < len(cores) if all(cores) else None
+
+
 def facts(settings):
     mitigations = {os.path.basename(p): slurp(p) for p in
                    sorted(glob.glob('/sys/devices/system/cpu/vulnerabilities/*'))}
@@ -98,6 +113,8 @@ def facts(settings):
         'kernel': platform.release(),
         'cpu': cpu_model(),
         'cpus': len(settings.cpus),
+        'threads_of_one_core': threads_of_one_core(settings.cpus[:2]),
+        'congestion_control': slurp('/proc/sys/net/ipv4/tcp_congestion_control', 'not known'),
         'memory_mib': meminfo('MemTotal') // 1024,
         'governor': slurp('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor',
                           'none: the host decides'),

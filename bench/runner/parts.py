@@ -8,9 +8,25 @@ from . import brokers, process
 from .machine import Noise, facts
 from .process import Failed
 from .servers import Banter, Floor, PyChat, engines_here
+from .share import Controller, SharedBanter
 from .tool import Case, say
 
 FLOORS = ('epoll', 'io_uring')
+
+# Of a CPU for each worker, where two workers are compared with one.  What is left
+# is the loader's: it must be more than that needs for both.
+SHARE = 0.35
+
+# Times the seconds of a run, where a run of the usual length has few messages.
+LONG = 2.5
+
+# Loads of two workers: how they are called, publishers, options.
+LOADS = {
+    'serial': ('serial', 1, ['--serial']),
+    'window': ('1 publisher, 8 in flight', 1, ['--window', '8']),
+    'saturated': ('saturated', 8, ['--window', '4']),
+    'deep': ('8 publishers, 64 in flight of each', 8, ['--window', '64']),
+}
 
 
 def maker(cls, *args, **more):
@@ -22,7 +38,8 @@ class Parts:
     def __init__(self, settings, bench):
         self.s, self.bench, self.store = settings, bench, bench.store
         self.engines = engines_here(settings)
-        self.missing = []
+        self.missing = []       # from all parts
+        self.left_out = []      # from the present one
         self.floor_engines = [e for e in FLOORS if self.floor_works(e)]
         # The engines that are offered for use, not for comparison.
         self.main = [e for e in ('epoll', 'io_uring') if e in self.engines]
@@ -71,7 +88,8 @@ class Parts:
         self.one_at_a_time('fanout10k', self.s.large, self.floors() + self.banters())
 
     def one_at_a_time(self, part, members, servers):
-        cases = [Case(server, f'fanout-1-{members}', ['--serial', '--nap', '200', *self.seconds()])
+        cases = [Case(server, f'fanout-1-{members}',
+                      ['--serial', '--nap', '200', *self.seconds(LONG)])
                  for server in servers]
         self.bench.interleave(part, cases)
 
@@ -83,26 +101,47 @@ class Parts:
         self.bench.interleave('manypubs', cases)
 
     def two_workers(self):
-        cases = []
-        for workers in (1, 2):
-            cpus = self.s.server_cpus(workers)
-            server = maker(Banter, self.s, 'epoll', workers=workers, cpus=cpus)
-            loaders = self.s.loader_cpus(workers)
-            for key, options in (
-                    ('serial', ['--serial']),
-                    ('saturated', ['--publishers', str(min(8, self.s.small)),
-                                   '--window', '4'])):
-                scenario = 'fanout-1-' if key == 'serial' else 'many-pubs-'
-                cases.append(Case(
-                    server, f'{scenario}{self.s.small}',
-                    [*options, '--processes', str(max(1, len(loaders))), *self.seconds()],
-                    key=f'{key}-{workers}',
-                    values={'load': key, 'workers': workers, 'server_cpus': cpus,
-                            'loader_cpus': loaders},
-                    loader_cpus=loaders))
-        self.bench.interleave('two-workers', cases)
+        cases = [self.workers_case(load, workers) for workers in (1, 2)
+                 for load in ('serial', 'saturated')]
+        controller = None
+        try:
+            if len(self.s.cpus) < 2:
+                raise Failed('there is one CPU only')
+            controller = Controller().open()
+            cases += [self.workers_case(load, workers, controller)
+                      for load in LOADS for workers in (1, 2)]
+        except Failed as e:
+            self.left_out.append(f'workers with a fixed share of a CPU: {e}')
+            say(f'left out: {self.left_out[-1]}')
+        try:
+            self.bench.interleave('two-workers', cases)
+        finally:
+            if controller:
+                controller.close()
         for round_ in range(self.s.few_rounds()):
             self.star(round_)
+
+    def workers_case(self, load, workers, controller=None):
+        _, publishers, options = LOADS[load]
+        publishers = min(publishers, self.s.small)
+        cpus = self.s.server_cpus(workers)
+        values = {'load': load, 'workers': workers, 'server_cpus': cpus}
+        if controller:
+            # One and two workers meet the same loader, on both CPUs.
+            server = maker(SharedBanter, self.s, controller, SHARE, workers=workers, cpus=cpus)
+            loaders = self.s.server_cpus(2)
+            values['share'] = SHARE
+        else:
+            server = maker(Banter, self.s, 'epoll', workers=workers, cpus=cpus)
+            loaders = self.s.loader_cpus(workers)
+        scenario = f'many-pubs-{self.s.small}' if publishers > 1 else f'fanout-1-{self.s.small}'
+        many = ['--publishers', str(publishers)] if publishers > 1 else []
+        return Case(server, scenario,
+                    [*many, *options, '--processes', str(max(1, len(loaders))),
+                     *self.seconds(2 if controller else 1)],
+                    key=f'{load}-{workers}' + ('-share' if controller else ''),
+                    values={**values, 'loader_cpus': loaders}, loader_cpus=loaders,
+                    after=SharedBanter.used if controller else None)
 
     def star(self, round_):
         """The middle of the star alone: a hub and slots that only read."""
@@ -120,8 +159,8 @@ class Parts:
 
     def idle(self):
         rounds = self.s.few_rounds()
-        # The memory is looked at every quarter of a second while all are connected.
-        options = ['--duration', '1']
+        # The memory is looked at five times a second while all are connected.
+        options = ['--duration', '0.2' if self.s.kind == 'tiny' else '1.5']
 
         def cases(servers, n):
             return [Case(server, f'idle-{n}', options, key=str(n), values={'clients': n},
@@ -133,27 +172,37 @@ class Parts:
         # In IRC everybody is told of everybody who comes.
         large = cases(ours + self.brokers(irc=False), self.s.large)
         small = cases(ours + others + self.brokers() + self.pythons(), self.s.small)
+        # Not measured: so that the kernel's caches have had this size before.
+        if self.floor_engines:
+            self.bench.attempt('idle', large[0], 0)
         self.bench.interleave('idle', small if self.s.kind == 'tiny' else large + small,
                               rounds)
 
     def slow(self):
-        # The kernel takes 4 MiB for a member that does not read before banter
-        # has to keep anything.  So it is 1.6 MB a second, and fewer members, who
-        # are then still served at a third of a CPU.
+        # The kernel takes up to 4 MiB for a member that does not read before
+        # banter has to keep anything.  So it is 1.6 MB a second, and fewer
+        # members, who are then still served at half of a CPU.
+        #
+        # Other processes of the machine ran for some milliseconds in more than
+        # one of a hundred messages, which then was the p99: both sides are
+        # scheduled before them.  A timer wakes the loader 30 to 80 us late, a
+        # tenth of the p50: it waits actively for the last of it.
         n = min(300, self.s.small)
-        options = ['--rate', '400', '--size', '4000', *self.seconds(7)]
+        options = ['--rate', '400', '--size', '4000', '--spin', '200',
+                   '--duration', f'{0.2 if self.s.kind == "tiny" else max(4, self.s.seconds):g}']
         cases = []
         for engine in self.main:
             for key, scenario in (('none', f'fanout-1-{n}'),
                                   ('slow', f'slow-{1 if n >= 100 else 10}%-{n}')):
-                cases.append(Case(maker(Banter, self.s, engine, output_bytes='256K'), scenario,
-                                  options, key=key,
+                server = maker(Banter, self.s, engine, output_bytes='256K', fifo=True)
+                cases.append(Case(server, scenario, options, key=key, fifo=True,
                                   values={'slow': key == 'slow'}, after=self.metrics))
-        self.bench.interleave('slow', cases)
+        # The p99 of a run still varies by some per cent: more of them, each shorter.
+        self.bench.interleave('slow', cases, self.s.rounds + (2 if self.s.kind == 'default' else 0))
 
     @staticmethod
     def metrics(server):
-        return {'metrics': server.metrics()}
+        return {'metrics': server.metrics(), 'fifo': process.is_fifo(server.pid)}
 
     def engine_cases(self):
         # 900, not 1,000, so that select can take part.
@@ -167,7 +216,7 @@ class Parts:
     def engines_part(self):
         room = min(900, self.s.small)
         cases = [Case(maker(Banter, self.s, engine), f'fanout-1-{room}',
-                      ['--serial', *self.seconds(0.5)], key='room',
+                      ['--serial', *self.seconds()], key='room',
                       values={'clients': room, 'percent': None, 'engine': engine})
                  for engine in self.engines]
         for n, percent in self.engine_cases():
@@ -178,7 +227,7 @@ class Parts:
                     continue    # FD_SETSIZE: in the report as such
                 cases.append(Case(
                     maker(Banter, self.s, engine), f'echo-{n}-{name}%',
-                    ['--window', '1', '--duration', f'{self.s.seconds * 0.5:g}'],
+                    ['--window', '1', *self.seconds()],
                     key=f'{n}-{percent}',
                     values={'clients': n, 'percent': percent, 'engine': engine}))
         self.bench.interleave('engines', cases, self.s.few_rounds())
@@ -211,21 +260,21 @@ class Parts:
 
 # name, method, minutes of a default run on two CPUs, what it is
 LIST = (
-    ('fanout', Parts.fanout, 2,
+    ('fanout', Parts.fanout, 4,
      'CPU per delivery, 1,000 members, one message at a time: floor, banter, peers'),
-    ('manypubs', Parts.manypubs, 2,
+    ('manypubs', Parts.manypubs, 3,
      'the same when 8 publish as fast as they can, 4 messages of each in flight'),
     ('fanout10k', Parts.fanout10k, 1.5,
      'CPU per delivery with 10,000 members: floor and banter'),
-    ('two-workers', Parts.two_workers, 1,
+    ('two-workers', Parts.two_workers, 2.5,
      'deliveries per second of two workers on two CPUs against one; cost of the bus'),
-    ('idle', Parts.idle, 2,
+    ('idle', Parts.idle, 4,
      'memory of idle clients, by process and in the kernel'),
-    ('slow', Parts.slow, 2,
+    ('slow', Parts.slow, 2.5,
      'latency of the others when 1 % of 300 members stop reading'),
-    ('engines', Parts.engines_part, 3,
+    ('engines', Parts.engines_part, 3.5,
      "banter's engines: idle connections and the fraction that is active"),
-    ('peers', Parts.peers_part, 2,
+    ('peers', Parts.peers_part, 2.5,
      'latency over the offered load, 10 to 110 % of the maximum'),
     ('million', Parts.million, 5,
      'a million connected clients, against the bare pair; only when named'),
@@ -237,6 +286,7 @@ def run(parts, name):
     method = BY_NAME[name][0]
     store = parts.store
     say(f'{name}: {BY_NAME[name][2]}')
+    parts.left_out = []
     store.begin(name)
     noise = Noise()
     head = {'facts': facts(parts.s), 'engines': parts.engines,
@@ -247,7 +297,7 @@ def run(parts, name):
     except Failed as e:
         head['failed'] = str(e)
         say(f'{name}: {e}')
-    head.update(noise=noise.end(), seconds=facts_time() - head['started'])
+    head.update(missing=parts.missing + parts.left_out, noise=noise.end(), seconds=facts_time() - head['started'])
     store.save(name, 'part', head)
     say(f'{name}: {head["seconds"]:.0f} s')
     return 'failed' not in head and not any('failed' in r for r in store.records(name))

@@ -40,9 +40,12 @@ def machine_text(head):
     f, noise = head['facts'], head.get('noise', {})
     lines = [
         ('date', f['date']), ('CPU', f['cpu']),
-        ('CPUs used', f'{f["cpus"]}' + (', in a virtual machine' if f['hypervisor'] else '')),
+        ('CPUs used', f'{f["cpus"]}' + cores(f)
+         + (', in a virtual machine' if f['hypervisor'] else '')),
         ('governor', f['governor']), ('memory', f'{f["memory_mib"]:,} MiB'),
-        ('kernel', f['kernel']), ('Debian', f['debian']),
+        ('kernel', f['kernel']),
+        ('TCP congestion control', f.get('congestion_control', 'not known')),
+        ('Debian', f['debian']),
         ('descriptors per process', f['nofile_hard']),
         ('banter', f'{f["revision"]}, {f["compiler"]}, {f["cflags"]}, '
                    f'configured with "{f["configured"]}"'),
@@ -52,6 +55,14 @@ def machine_text(head):
     text = '| | |\n|---|---|\n' + ''.join(f'| {k} | {v} |\n' for k, v in lines)
     bad = [f'{k}: {v}' for k, v in f['mitigations'].items() if v != 'Not affected']
     return text + '\nMitigations: ' + ('; '.join(bad) or 'none are needed') + '.\n'
+
+
+def cores(f):
+    shared = f.get('threads_of_one_core')
+    if f['cpus'] < 2 or shared is None:
+        return ''
+    return ', the first two ' + ('threads of one core' if shared else
+                                 'not threads of one core, as far as the kernel is told')
 
 
 def noise_text(noise):
@@ -86,13 +97,26 @@ def section(store, name, head, plot):
     text = f'\n## {title}\n\n**Expected, before the run.** {EXPECTED[name]}\n\n'
     text += make(records, head, plot)
     text += (f'\n`script/bench {name}`, {f["date"]}, {f["revision"]}, '
-             f'{f["rounds"]} rounds of {f["seconds"]:g} s; {noise_text(head.get("noise"))}.\n')
+             f'{rounds(records)} rounds of {durations(records, f)} s; '
+             f'{noise_text(head.get("noise"))}.\n')
     if head.get('failed'):
         text += f'\nThe part did not end: {head["failed"]}.\n'
     bad = [f'left out: {m}' for m in head.get('missing', [])] + complaints(records)
     if bad:
         text += '\nNot counted:\n\n' + ''.join(f'- {b}\n' for b in bad)
     return text + command_text(records)
+
+
+def rounds(records):
+    """Of the cases that were run most often; one that failed twice is left out."""
+    return 1 + max((r['round'] for r in records), default=0)
+
+
+def durations(records, facts):
+    """The lengths of the measured runs: some parts have longer ones than others."""
+    found = {words[words.index('--duration') + 1] for words in
+             (r.get('command', []) for r in records) if '--duration' in words}
+    return ' and '.join(sorted(found, key=float)) or f'{facts["seconds"]:g}'
 
 
 def command_text(records):

@@ -1,9 +1,10 @@
 # The table and the plot of each part.
 #
 # SPDX-License-Identifier: MIT
-from . import plots
+from . import parts, plots
 from .figures import kernel as kernel_of
 from .figures import (Figure, counted, dig, figure, group, pss_by_role, ratio, runs, star)
+from .share import PERIOD_US
 
 CPU = ('server', 'cpu_per_delivery_ns')
 
@@ -61,18 +62,35 @@ def cpu_section(title, name, busy=False):
 
 # ---- two workers --------------------------------------------------------------
 
+RATE = ('rates', 'deliveries_per_s')
+
+
+def load_name(values):
+    name = parts.LOADS[values['load']][0]
+    return f'{name}, {values["workers"]} worker' + 's' * (values['workers'] > 1)
+
+
 def two_workers(records, _head, _plot):
+    records, stars = split(records, lambda r: r['server'] != 'star')
+    shared, whole = split(records, lambda r: 'share' in r['values'])
+    return whole_cpus(whole) + (shares(shared) if shared else '') + bus(stars)
+
+
+def split(records, is_first):
+    return [r for r in records if is_first(r)], [r for r in records if not is_first(r)]
+
+
+def whole_cpus(records):
     rows = []
     text = ''
-    by = group([r for r in records if r['server'] != 'star'], 'key')
+    by = group(records, 'key')
     for _, own in by.items():
         v = own[0]['values']
-        rate = ('rates', 'deliveries_per_s')
         one = by.get(f'{v["load"]}-1', [])
-        rows.append([f'{v["load"]}, {v["workers"]} worker' + 's' * (v['workers'] > 1),
+        rows.append([load_name(v),
                      ', '.join(map(str, v['server_cpus'])),
                      ', '.join(map(str, v['loader_cpus'])),
-                     figure(own, *rate).text(), ratio(own, one, *rate).short(digits=2),
+                     figure(own, *RATE).text(), ratio(own, one, *RATE).short(digits=2),
                      percent(figure(own, 'server', 'cpu_share')),
                      percent(figure(own, 'loader', 'cpu_share_max')),
                      figure(own, *CPU).short(), runs(own)])
@@ -81,9 +99,72 @@ def two_workers(records, _head, _plot):
             text += (f'\nWith "{rows[-1][0]}" the server did not use up its CPUs: the loader '
                      + ('shared them' if set(v['server_cpus']) & set(v['loader_cpus'])
                         else 'was the limit') + '.\n')
-    text = table(['load', 'server CPUs', 'loader CPUs', 'deliveries/s', 'x one worker',
+    return table(['load', 'server CPUs', 'loader CPUs', 'deliveries/s', 'x one worker',
                   'server CPU', 'loader CPU', 'CPU per delivery, ns', 'runs'], rows) + text
-    return text + bus([r for r in records if r['server'] == 'star'])
+
+
+def shares(records):
+    """Each worker with the same part of a CPU, so that the loader has the rest."""
+    share = records[0]['values']['share']
+    text = (f'\nThe same with {100 * share:.0f} % of a CPU for each worker, worker 1 on the first '
+            'CPU and worker 2 on the second, by the bandwidth control of a cgroup in periods '
+            f'of {PERIOD_US / 1000:g} ms; the master has no limit, and the loader, one process '
+            'on each CPU for one worker as for two, has what is left. "Quota used" is the CPU '
+            'time of the worker that used least against its quota; "throttled" the part of its '
+            'periods, connecting included, at whose end it had to wait for the next. A worker '
+            'that has used up its quota was the limit; a loader with CPU time left was not.\n\n')
+    rows, verdicts = [], ''
+    by = group(records, 'key')
+    for _, own in by.items():
+        v = own[0]['values']
+        one = by.get(f'{v["load"]}-1-share', [])
+        used = Figure(min(quota_used(r)) for r in counted(own))
+        held = Figure(min(throttled(r)) for r in counted(own))
+        rows.append([load_name(v), figure(own, *RATE).text(),
+                     ratio(own, one, *RATE).text(digits=2), percent(used), percent(held),
+                     percent(figure(own, 'loader', 'cpu_share_max')),
+                     figure(own, *CPU).text(), runs(own)])
+        if v['workers'] > 1:
+            verdicts += gain(own, one)
+    text += table(['load', 'deliveries/s', 'x one worker', 'quota used', 'throttled',
+                   'loader CPU, the busier', 'CPU per delivery, ns', 'runs'], rows)
+    return text + verdicts + (
+        '\nThe gain is two times what a delivery costs with one worker against with two. '
+        'With several messages in flight it differs because they gather differently: what '
+        'has come in one turn leaves with one write for each member, and one worker finds '
+        'together what two find in parts. Two CPUs also have twice the cache, and each '
+        'worker half of the sockets: so it can be above two.\n')
+
+
+def gain(two, one):
+    """The gain, and whether it is the server's."""
+    times, costs = ratio(two, one, *RATE), [figure(one, *CPU), figure(two, *CPU)]
+    if not times or not all(costs):
+        return ''
+    full = all(min(quota_used(r)) >= 0.9 for r in counted(one) + counted(two))
+    idle_loader = all(dig(r, 'bench', 'loader', 'cpu_share_max') <= 0.6
+                      for r in counted(one) + counted(two))
+    limit = ('the workers were the limit' if full and idle_loader else
+             'the loader had no CPU time left in some runs' if full else
+             'the workers did not use up their quota in some runs')
+    return (f'\n{parts.LOADS[one[0]["values"]["load"]][0]}: two workers deliver '
+            f'{times.short(digits=2)} times as much as one, '
+            + ('at least' if times.median >= 1.7 else '**less than**')
+            + f' the 1.7 aimed at; {limit}; a delivery costs {costs[0].short()} ns with one and '
+            f'{costs[1].short()} ns with two.\n')
+
+
+def quota_used(record):
+    """Of each worker: its CPU time against what it was given."""
+    bench, share = record['bench'], record['values']['share']
+    given = share * bench['counts']['seconds'] * 1e9
+    found = [p['cpu_ns'] / given for p in bench['server']['processes']
+             if p['name'].startswith('banterd: wrk')]
+    return found or [0]
+
+
+def throttled(record):
+    return [g['throttled'] / max(g['periods'], 1) for g in record['after']['groups']] or [0]
 
 
 def bus(records):
@@ -110,7 +191,7 @@ def idle(records, _head, plot):
     for clients, of_size in sorted(group_by_clients(records).items()):
         by = group(of_size, 'server')
         base = kernel_of(by.get('floor-epoll', []))
-        rows, bars = [], []
+        rows, bars, aims = [], [], ''
         for server, own in by.items():
             roles = [pss_by_role(r) for r in counted(own)]
             def of(role, found=roles):
@@ -118,21 +199,38 @@ def idle(records, _head, plot):
             kernel = kernel_of(own)
             beyond = kernel.median - base.median if kernel and base else None
             without = Figure(r['all'] - r.get('master', 0) for r in roles)
+            both = of('all').median + beyond if of('all') and beyond is not None else None
             rows.append([server, of('all').text(), without.short(), of('master').short(),
-                         kernel.text(), '-' if beyond is None else f'{beyond:+,.0f}', runs(own)])
+                         kernel.text(), '-' if beyond is None else f'{beyond:+,.0f}',
+                         '-' if both is None else f'{both:,.0f}', runs(own)])
+            if own[0]['group'] == 'banter' and both is not None:
+                aims += memory_aims(server, of('all').median, without.median, both)
             if kernel and of('all'):
                 bars.append((server, kernel.median / 1024, max(of('all').median, 0) / 1024))
         text += f'\nWith {clients:,} clients, bytes for each:\n\n'
         text += table(['server', 'PSS of all processes', "without the master's",
                        "the master's (register of names)", 'kernel, both ends',
-                       'kernel beyond the epoll floor', 'runs'], rows)
+                       'kernel beyond the epoll floor', 'PSS + kernel beyond', 'runs'], rows)
+        if clients == max(group_by_clients(records)):
+            text += aims
         if bars:
             text += plot(f'memory-{clients}', plots.stacks,
                          f'Memory per idle client, {clients:,} clients', 'KiB',
                          ('kernel, both ends', 'processes'), bars)
     return text + ('\nThe kernel\'s part is what its caches for sockets, descriptors and threads grew '
                    'by (`/proc/slabinfo`, else all of Slab): both ends of each connection, '
-                   'and whatever else the machine did.\n')
+                   'and whatever else the machine did; the median of several looks while all '
+                   'were connected. A run before the first, not measured, has let these caches '
+                   'grow.\n')
+
+
+def memory_aims(server, user, without, both):
+    def against(value, aim):
+        return (f'{value:,.0f} bytes, ' + ('within' if value <= aim else '**not within**')
+                + f' the {aim} aimed at')
+    return (f'\n{server}: user space of all processes {against(user, 200)} ({without:,.0f} '
+            f'without the master); with what the kernel has beyond the epoll floor '
+            f'{against(both, 250)}.\n')
 
 
 def group_by_clients(records):
@@ -153,14 +251,20 @@ def slow(records, _head, _plot):
         rows.append([f'{server}, ' + ('1 % stopped' if key == 'slow' else 'all read'),
                      figure(own, 'latency', 'p50').text(1e6, 2),
                      figure(own, 'latency', 'p99').text(1e6, 2), p99.text(digits=2),
+                     figure(own, 'lateness', 'p99').short(1e3),
                      figure(own, *CPU).short(), runs(own)])
         if key == 'slow' and p99:
             moved = 100 * (p99.median - 1)
             text += (f'\n{server}: the p99 of those who read moved by {moved:+.1f} %, '
                      + ('within' if moved < 10 else '**not within**') + ' the 10 % aimed at'
                      + left_out(own) + '.\n')
-    return table(['server', 'p50, ms', 'p99, ms', 'p99 x all read', 'CPU per delivery, ns',
-                  'runs'], rows) + text
+    fifo = all(dig(r, 'after', 'fifo') for r in counted(records))
+    return table(['server', 'p50, ms', 'p99, ms', 'p99 x all read', 'loader late, p99, us',
+                  'CPU per delivery, ns', 'runs'], rows) + (
+        '\nServer and loader ran ' + (
+            'before all other processes of their CPUs (SCHED_FIFO)' if fifo else
+            'beside other processes, because this user may not use SCHED_FIFO: the p99 '
+            'has these in it') + '.\n') + text
 
 
 def left_out(records):
@@ -186,10 +290,12 @@ def engines(records, head, plot):
                                        ('p99 of the round trip, us', ('latency', 'p99'), 1e3, 0)):
         rows = []
         for (percent_, clients), own in sorted(by.items()):
-            rows.append([f'{clients:,} clients, {active(percent_)}'] + [
+            rows.append([load_title(percent_, clients)] + [
                 figure(own[e], *path).text(scale, digits) if e in own
                 else 'n/a' for e in names])
         text += f'\n{title}:\n\n' + table(['load', *names], rows)
+        if path == cost:
+            text += against_epoll(by, names)
     if room:
         members = next(iter(room.values()))[0]['values']['clients']
         text += f'\nOne room of {members}, one message at a time, CPU per delivery, ns:\n\n'
@@ -210,6 +316,33 @@ def engines(records, head, plot):
                          f'CPU per message, {active(percent_)}', 'connected clients',
                          'us of CPU per message', lines, log='xy')
     return text
+
+
+def load_title(percent_, clients):
+    return f'{clients:,} clients, {active(percent_)}'
+
+
+def against_epoll(by, names):
+    """Where an engine needs twice the CPU of epoll or more, and where it does not
+    matter which is used."""
+    text = ''
+    for engine in names:
+        times = {}
+        for (percent_, clients), own in sorted(by.items()):
+            found = engine_ratio(own, engine)
+            if engine != 'epoll' and found:
+                times[load_title(percent_, clients)] = found.median
+        if times:
+            bad = [f'{k} ({v:,.1f} x)' for k, v in times.items() if v >= 2]
+            same = [f'{k} ({v:,.2f} x)' for k, v in times.items() if v <= 1.25]
+            text += (f'\n{engine}, CPU against epoll: twice or more with '
+                     f'{"; ".join(bad) or "none of these loads"}. At most 1.25 times with '
+                     f'{"; ".join(same) or "none of them"}.\n')
+    return text
+
+
+def engine_ratio(own, engine):
+    return ratio(own.get(engine, []), own.get('epoll', []), 'server', 'cpu_per_message_ns')
 
 
 def active(percent_):

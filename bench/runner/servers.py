@@ -158,10 +158,11 @@ class Banter(Server):
     stop_signal = signal.SIGQUIT
 
     def __init__(self, settings, engine='epoll', raw=False, workers=1, cpus=None,
-                 max_clients=200000, output_bytes='1M'):
+                 max_clients=200000, output_bytes='1M', fifo=False):
         super().__init__(settings)
         self.engine, self.workers, self.max_clients_set = engine, workers, max_clients
         self.output_bytes = output_bytes
+        self.fifo = fifo
         self.adapter = 'raw' if raw else 'banter'
         self.name = f'banter-{engine}' + ('-raw' if raw else '')
         self.cpu_list = cpus
@@ -193,7 +194,7 @@ class Banter(Server):
         try:
             self.process = process.start(
                 [self.program, '-F', '-c', self.write_conf(), '--ready-fd', str(ready)],
-                self.cpus(), self.log, pass_fds=(ready,))
+                self.cpus(), self.log, pass_fds=(ready,), fifo=self.fifo)
         finally:
             os.close(ready)
         with os.fdopen(out, 'rb', buffering=0) as f:

@@ -12,7 +12,7 @@ class Settings:
     build: str                  # where the programs are
     out: str                    # where results go: build/bench
     rounds: int = 5
-    seconds: float = 0.8        # of one measured run
+    seconds: float = 0.8        # of one measured run; fanout and fanout10k: 2.5 times that
     warmup: float = 0.2
     patience: int = 20          # seconds without progress until the rest is lost
     small: int = 1000           # members of the usual room

@@ -33,6 +33,7 @@ class Case:
     watch_memory: bool = False
     after: object = None            # called with the server when the load is over
     loader_cpus: list = None
+    fifo: bool = False              # the loader is not to wait for other processes
     attempts: int = ATTEMPTS
     rounds: int = None
 
@@ -62,8 +63,8 @@ class Bench:
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False,
                                   timeout=300,
-                                  preexec_fn=process.prepare(case.loader_cpus
-                                                             or self.settings.loader_cpus()))
+                                  preexec_fn=process.prepare(
+                                      case.loader_cpus or self.settings.loader_cpus(), case.fifo))
         except OSError as e:
             raise Failed(f'{self.program}: {e.strerror}; script/bench builds it') from e
         except subprocess.TimeoutExpired as e:
