@@ -8,7 +8,7 @@ use Test::More;
 use Banter;
 use Banter::Proc qw(wait_until);
 
-use constant MEMBERS => 400;
+use constant MEMBERS => 300;
 
 my $b = Banter->start(workers => 1, limits => { rate => 0 });
 my $hold = $b->load_start('-n', MEMBERS, '--hold');
