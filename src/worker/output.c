@@ -126,25 +126,23 @@ output_skip(
 	output_dirty(w, session_fd(a, s));
 }
 
-/* A slow reader is told what it missed once half of its queue is free.  True:
- * it was told something. */
-static bool
+/* A slow reader is told what it missed once half of its queue is free. */
+static void
 tell_missed(struct worker *w, const struct session *s)
 {
 	uint64_t limit = w->conf->limits.output_bytes;
 	struct event e = { .type = EVENT_MISSED, .number = s->missed };
 	uint32_t room = s->missed_room;
 
-	if (s->missed == 0 || (limit != 0 && s->q_bytes > limit / 2) ||
+	if ((limit != 0 && s->q_bytes > limit / 2) ||
 		queue_count(s) > QUEUE_MAX / 2)
-		return false;
+		return;
 	if (room != 0 && chat_room(w->chat, room) != ARENA_NONE)
 		e.room = room_name(&w->arena, chat_room(w->chat, room));
 	tx_begin(&w->arena);
 	arena_set(&w->arena, &s->missed, 0);
 	output_tell(w, s, &e);
 	tx_commit(&w->arena);
-	return true;
 }
 
 void
@@ -179,7 +177,9 @@ send_some(struct worker *w, const struct session *s)
 
 	in_hand(w, HAND_FLUSH, s->id, s->tx_total);
 	FAULT(output_flush);
-	(void)tell_missed(w, s);
+	/* What tells of it is in the record's other cache line. */
+	if (s->missed > 0)
+		tell_missed(w, s);
 	n = queue_iov(&w->arena, s, iov, IO_IOV_MAX);
 	for (unsigned i = 0; i < n; i++)
 		asked += (uint32_t)iov[i].iov_len;
