@@ -43,9 +43,10 @@ def own_network():
             f.write(value)
 
 
-def kernel_kib():
-    """What the kernel has taken, loopback's both ends and everything else."""
-    return {k: machine.meminfo(k) for k in ('Slab', 'KernelStack', 'PageTables', 'Percpu')}
+def kernel_bytes():
+    """What the kernel has for loopback's both ends and for the processes."""
+    kernel, _ = machine.kernel_bytes()
+    return kernel + 1024 * sum(machine.meminfo(k) for k in ('PageTables', 'Percpu'))
 
 
 class Guard:
@@ -182,15 +183,14 @@ def measure(settings, server, processes):
         with server:
             guard.processes.append(server.process)
             machine.settled_slab(60)
-            before, pss = kernel_kib(), sum(process.pss(p) for p in process.tree(server.pid))
+            before, pss = kernel_bytes(), sum(process.pss(p) for p in process.tree(server.pid))
             crowd = connect(settings, server, processes, guard)
             words = process.read_line(crowd.stdout, 600).split(maxsplit=2)
             if words[0] != 'CONNECTED':
                 raise Failed(f'after {words[1]} connections: {words[2]}')
             found['connect_s'] = float(words[2])
             settled(server, settings.million)
-            after = kernel_kib()
-            found['kernel_kib'] = {k: after[k] - before[k] for k in after}
+            found['kernel'] = kernel_bytes() - before
             found['pss'] = [(process.title(p), process.pss(p)) for p in process.tree(server.pid)]
             found['pss_before'] = pss
             cpu = process.cpu_ns(process.tree(server.pid))

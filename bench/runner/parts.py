@@ -82,16 +82,18 @@ class Parts:
     # ---- parts ---------------------------------------------------------------
 
     def fanout(self):
-        self.one_at_a_time('fanout', self.s.small, self.everybody())
+        close = self.floors() + self.banters()
+        self.one_at_a_time('fanout', self.s.small, close, self.brokers() + self.pythons())
 
     def fanout10k(self):
         self.one_at_a_time('fanout10k', self.s.large, self.floors() + self.banters())
 
-    def one_at_a_time(self, part, members, servers):
+    def one_at_a_time(self, part, members, close, others=()):
         cases = [Case(server, f'fanout-1-{members}',
-                      ['--serial', '--nap', '200', *self.seconds(LONG)])
-                 for server in servers]
-        self.bench.interleave(part, cases)
+                      ['--serial', '--nap', '200', *self.seconds(LONG)],
+                      rounds=None if server in close else self.s.rounds)
+                 for server in [*close, *others]]
+        self.bench.interleave(part, cases, self.s.close_rounds())
 
     def manypubs(self):
         publishers = min(8, self.s.small)
@@ -170,7 +172,7 @@ class Parts:
         others = [maker(Banter, self.s, e) for e in self.engines
                   if e not in self.main and e != 'select']
         # In IRC everybody is told of everybody who comes.
-        large = cases(ours + self.brokers(irc=False), self.s.large)
+        large = cases(ours + self.brokers(irc=False), self.s.idle)
         small = cases(ours + others + self.brokers() + self.pythons(), self.s.small)
         # Not measured: so that the kernel's caches have had this size before.
         if self.floor_engines:
@@ -260,15 +262,15 @@ class Parts:
 
 # name, method, minutes of a default run on two CPUs, what it is
 LIST = (
-    ('fanout', Parts.fanout, 4,
+    ('fanout', Parts.fanout, 6,
      'CPU per delivery, 1,000 members, one message at a time: floor, banter, peers'),
     ('manypubs', Parts.manypubs, 3,
      'the same when 8 publish as fast as they can, 4 messages of each in flight'),
-    ('fanout10k', Parts.fanout10k, 1.5,
+    ('fanout10k', Parts.fanout10k, 4,
      'CPU per delivery with 10,000 members: floor and banter'),
     ('two-workers', Parts.two_workers, 2.5,
      'deliveries per second of two workers on two CPUs against one; cost of the bus'),
-    ('idle', Parts.idle, 4,
+    ('idle', Parts.idle, 5,
      'memory of idle clients, by process and in the kernel'),
     ('slow', Parts.slow, 2.5,
      'latency of the others when 1 % of 300 members stop reading'),

@@ -385,27 +385,34 @@ def peers(records, _head, plot):
 
 # ---- a million ------------------------------------------------------------------
 
+def per_client(runs_):
+    """Bytes of the kernel and of user space, of one client of a million."""
+    return (Figure(m['kernel'] / m['clients'] for m in runs_),
+            Figure((sum(b for _, b in m['pss']) - m['pss_before']) / m['clients']
+                   for m in runs_))
+
+
 def million(records, _head, _plot):
-    rows = []
-    for server, own in group(records, 'server').items():
+    rows, by = [], group(records, 'server')
+    bare, _ = per_client([r['million'] for r in counted(by.get('bare pair', []))])
+    for server, own in by.items():
         done = [r['million'] for r in counted(own)]
         def of(value, found=done):
             return Figure(value(m) for m in found)
+        kernel, pss = per_client(done)
         rows.append([server,
                      of(lambda m: m['clients']).short(), of(lambda m: m['processes']).short(),
                      of(lambda m: m['connect_s']).text(digits=1),
-                     of(lambda m: sum(m['kernel_kib'].values()) / 1024 ** 2).text(digits=2),
-                     of(lambda m: sum(m['kernel_kib'].values()) * 1024
-                        / m['clients']).short(),
-                     of(lambda m: (sum(b for _, b in m['pss']) - m['pss_before'])
-                        / m['clients']).short(),
+                     of(lambda m: m['kernel'] / 1024 ** 3).text(digits=2),
+                     kernel.short(), pss.short(),
+                     f'{kernel.median - bare.median + pss.median:,.0f}' if pss and bare else '-',
                      of(lambda m: m['messages'][0]['last_s']).text(digits=2),
                      of(lambda m: min(x['last_s'] for x in m['messages'])).text(digits=2),
                      of(lambda m: m['cpu_ns'] / sum(x['deliveries'] for x in m['messages'])
                         ).short(), runs(own)])
     return table(['server', 'clients', 'processes', 'connecting, s', 'kernel, GiB',
                   'kernel per client, bytes', 'PSS per client, bytes',
-                  'first message to all, s', 'best of three, s', 'CPU per delivery, ns',
+                  "PSS + kernel beyond the bare pair's", 'first message to all, s', 'best of three, s', 'CPU per delivery, ns',
                   'runs'], rows) + (
         '\nIn a network namespace of its own; clients and server share all CPUs. The '
         "kernel's memory is both ends of each connection.\n")

@@ -17,6 +17,7 @@ class Settings:
     patience: int = 20          # seconds without progress until the rest is lost
     small: int = 1000           # members of the usual room
     large: int = 10000
+    idle: int = 18000           # what 20,000 descriptors of a process allow
     million: int = 1_000_000
     memory_floor: int = 3072    # MiB that have to stay available
     peers: bool = True          # Debian's servers and the Python ones
@@ -31,7 +32,7 @@ class Settings:
     def tiny(self):
         """For the test of this program: seconds in all, figures of no use."""
         self.kind, self.rounds, self.seconds, self.warmup = 'tiny', 1, 0.2, 0.1
-        self.small = self.large = 20
+        self.small = self.large = self.idle = 20
         self.million = 40
         self.patience = 5
 
@@ -41,6 +42,10 @@ class Settings:
     def few_rounds(self):
         """For parts with very many cases."""
         return min(self.rounds, 3)
+
+    def close_rounds(self):
+        """For differences of a few per cent, which each start of a server moves."""
+        return self.rounds + (4 if self.kind == 'default' else 0)
 
     # The server has a CPU of its own, the loader another; with one CPU they
     # share it, and the report says so.
