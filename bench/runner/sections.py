@@ -188,49 +188,65 @@ def bus(records):
 
 def idle(records, _head, plot):
     text = ''
-    for clients, of_size in sorted(group_by_clients(records).items()):
+    sizes = group_by_clients(records)
+    for clients, of_size in sorted(sizes.items()):
         by = group(of_size, 'server')
+        fewer = group(sizes[min(sizes)], 'server') if clients > min(sizes) else {}
         base = kernel_of(by.get('floor-epoll', []))
         rows, bars, aims = [], [], ''
         for server, own in by.items():
             roles = [pss_by_role(r) for r in counted(own)]
             def of(role, found=roles):
                 return Figure(r.get(role) for r in found)
+            each = further(own, fewer.get(server, []))
             kernel = kernel_of(own)
             beyond = kernel.median - base.median if kernel and base else None
             without = Figure(r['all'] - r.get('master', 0) for r in roles)
-            both = of('all').median + beyond if of('all') and beyond is not None else None
-            rows.append([server, of('all').text(), without.short(), of('master').short(),
+            user = of('all').median if each is None and of('all') else each
+            both = user + beyond if user is not None and beyond is not None else None
+            rows.append([server, of('all').text(), '-' if each is None else f'{each:,.0f}', without.short(), of('master').short(),
                          kernel.text(), '-' if beyond is None else f'{beyond:+,.0f}',
                          '-' if both is None else f'{both:,.0f}', runs(own)])
             if own[0]['group'] == 'banter' and both is not None:
-                aims += memory_aims(server, of('all').median, without.median, both)
+                aims += memory_aims(server, user, both)
             if kernel and of('all'):
                 bars.append((server, kernel.median / 1024, max(of('all').median, 0) / 1024))
         text += f'\nWith {clients:,} clients, bytes for each:\n\n'
-        text += table(['server', 'PSS of all processes', "without the master's",
+        text += table(['server', 'PSS of all processes', 'each further client', "without the master's",
                        "the master's (register of names)", 'kernel, both ends',
-                       'kernel beyond the epoll floor', 'PSS + kernel beyond', 'runs'], rows)
-        if clients == max(group_by_clients(records)):
+                       'kernel beyond the epoll floor', 'user space + kernel beyond', 'runs'], rows)
+        if clients == max(sizes):
             text += aims
         if bars:
             text += plot(f'memory-{clients}', plots.stacks,
                          f'Memory per idle client, {clients:,} clients', 'KiB',
                          ('kernel, both ends', 'processes'), bars)
-    return text + ('\nThe kernel\'s part is what its caches for sockets, descriptors and threads grew '
+    return text + ('\nPSS counts from none, so the first client brings the pages of the program '
+                   'and its libraries that only clients need; what each further one costs is '
+                   'the slope from the fewest to the most.\n'
+                   '\nThe kernel\'s part is what its caches for sockets, descriptors and threads grew '
                    'by (`/proc/slabinfo`, else all of Slab): both ends of each connection, '
                    'and whatever else the machine did; the median of several looks while all '
                    'were connected. A run before the first, not measured, has let these caches '
                    'grow.\n')
 
 
-def memory_aims(server, user, without, both):
+def further(own, fewer):
+    """Bytes of user space of a client beyond the first ones."""
+    def total(records):
+        found = Figure(pss_by_role(r).get('all') for r in counted(records))
+        n = records[0]['values']['clients'] if records else 0
+        return n, n * found.median if found else None
+    (n, most), (m, least) = total(own), total(fewer)
+    return (most - least) / (n - m) if most is not None and least is not None else None
+
+
+def memory_aims(server, user, both):
     def against(value, aim):
         return (f'{value:,.0f} bytes, ' + ('within' if value <= aim else '**not within**')
                 + f' the {aim} aimed at')
-    return (f'\n{server}: user space of all processes {against(user, 200)} ({without:,.0f} '
-            f'without the master); with what the kernel has beyond the epoll floor '
-            f'{against(both, 250)}.\n')
+    return (f'\n{server}: user space of all processes {against(user, 200)}; with what the '
+            f'kernel has beyond the epoll floor {against(both, 250)}.\n')
 
 
 def group_by_clients(records):
