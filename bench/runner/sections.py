@@ -123,16 +123,19 @@ def shares(records):
         rows.append([load_name(v), figure(own, *RATE).text(),
                      ratio(own, one, *RATE).text(digits=2), percent(used), percent(held),
                      percent(figure(own, 'loader', 'cpu_share_max')),
+                     Figure(r['after']['lines_per_send'] for r in counted(own)).short(digits=1),
                      figure(own, *CPU).text(), runs(own)])
         if v['workers'] > 1:
             verdicts += gain(own, one)
     text += table(['load', 'deliveries/s', 'x one worker', 'quota used', 'throttled',
-                   'loader CPU, the busier', 'CPU per delivery, ns', 'runs'], rows)
+                   'loader CPU, the busier', 'lines a send', 'CPU per delivery, ns', 'runs'],
+                  rows)
     return text + verdicts + (
         '\nThe gain is two times what a delivery costs with one worker against with two. '
         'With several messages in flight it differs because they gather differently: what '
         'has come in one turn leaves with one write for each member, and one worker finds '
-        'together what two find in parts. Two CPUs also have twice the cache, and each '
+        'together what two find in parts (lines a send): most so where every publisher waits '
+        'for its own few messages to come back. Two CPUs also have twice the cache, and each '
         'worker half of the sockets: so it can be above two.\n')
 
 

@@ -132,7 +132,9 @@ class SharedBanter(Banter):
             raise Failed(f'a share of a CPU for a worker: {e.strerror}') from e
 
     def used(self):
-        return {'groups': [g.stat() for g in self.groups]}
+        told = self.metrics()
+        return {'groups': [g.stat() for g in self.groups],
+                'lines_per_send': told['deliveries'] / max(told['sends'], 1)}
 
     def __exit__(self, *_):
         super().__exit__()
