@@ -1,13 +1,15 @@
 # An address is widened to every address, and narrowed again, by reloads: the
-# port is the same, and clients stay.
+# port is the same, and clients stay, also who is about to come.
 #
 # SPDX-License-Identifier: MIT
 use strict;
 use warnings;
 use Test::More;
+use File::Temp;
 use IO::Socket::INET;
 use Banter;
-use Banter::Proc qw(wait_until);
+use Banter::Late qw(listeners_of late_clients);
+use Banter::Proc qw(wait_until slurp);
 
 my $spare = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die $!;
 my $port = $spare->sockport;
@@ -59,12 +61,78 @@ for my $round (1, 2) {
 	ok($ann->sync, '... who was connected stays');
 }
 
-my $other = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.3', LocalPort => $port)
-	or die $!;
+# --- who is about to come
+
+sub address
+{
+	my ($what, @address) = @_;
+	$b->configure(listen => { text => { port => $port, address => \@address } });
+	return $b->reload_ok($what);
+}
+
+my %meanwhile = (
+	'nothing else' => sub { },
+	'both workers die' => sub { $b->kill_worker($_) for 1, 2; $b->wait_slots(2) },
+	'another reload' => sub { address('... again, with another address', '127.0.0.4') },
+	'an upgrade' => sub { is($b->ctl_run('upgrade')->{code}, 0, '... and an upgrade') },
+);
+for my $what (sort keys %meanwhile) {
+	for my $to ('*', '127.0.0.1') {
+		address("to $to, $what: from the other", $to eq '*' ? '127.0.0.1' : '*');
+		my @old = listeners_of($b, $port);
+		SKIP: {
+			my @late = late_clients($port, 8, @old) or skip "no filter: $!";
+			address("... to $to", $to);
+
+			# The old ones cannot be closed while the copies are there.
+			my @new = map { $b->client } 1 .. 8;
+			is(scalar(grep { $_ && $_->sync } @new), 8, '... who comes now is served by the new ones');
+			undef @old;
+			$meanwhile{$what}->();
+			$_->send("hello\n") for @late;
+			is(scalar(grep { $_->greeted('lobby') } @late), 8, '... the 8 are greeted');
+			is(scalar(grep { $_->sync } @late), 8, '... and heard');
+			is(scalar(grep { $_ && $_->sync } @new), 8, '... as are the others');
+			$_ && $_->close for @late, @new;
+		}
+	}
+}
+# The narrower group is steered from its first connection on.
+address('widened', '*');
+is($b->ctl_run('drain', '1')->{code}, 0, 'worker 1 is drained');
+address('narrowed', '127.0.0.1');
+is(by_every_worker('127.0.0.1'), '2', 'all new clients come to the other');
+is($b->ctl_run('undrain', '1')->{code}, 0, 'it is taken back');
+ok($ann->sync, 'who was connected all the time stays');
+
+# Nobody else can have the port while a hidden listener has it.
+my $other = wait_until {
+	IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.3', LocalPort => $port);
+} or die $!;
 $b->configure(listen => { text => { port => $port, address => ['*'] } });
 is($b->ctl_run('reload')->{code}, 1, 'a port that somebody else has as well: refused');
 ok($ann->sync, '... who was connected stays');
 close $other;
-$b->expect_log(qr/reload/);
+$b->expect_log(qr/reload|was killed by SIGKILL/);
 $b->stop_ok;
+
+# --- a reload that is refused after all
+
+SKIP: {
+	skip 'needs --enable-test-faults' unless slurp(Banter::banterd()) =~ /BANTER_FAULT/;
+	my $report = File::Temp->new;
+	$b = Banter->start(workers => 2, listen => { text => { port => $port, address => ['*'] } },
+		env => { BANTER_FAULT => 'prepare_kept:stall:1@1', BANTER_FAULT_REPORT => "$report" });
+	my $stalled = $b->workers->{1};
+	$b->configure(listen => { text => { port => $port, address => ['127.0.0.1'] } });
+	$b->signal('HUP', $b->master_pid);
+	ok(wait_until { slurp("$report") =~ /prepare_kept/ }, 'a worker does not answer');
+	my @in = map { Banter::Client->new(port => $port, greet => 0) } 1 .. 8;
+	ok(wait_until { $b->log_text =~ /worker 1 did not answer/ }, '... the reload is refused');
+	$b->signal('KILL', $stalled);
+	is(scalar(grep { $_->greeted('lobby') } @in), 8, '... who came meanwhile is served');
+	$_->close for @in;
+	$b->expect_log(qr/reload|was killed by SIGKILL|did not answer/);
+	$b->stop_ok;
+}
 done_testing;

@@ -11,7 +11,8 @@ use POSIX ();
 use Test::More;
 use Time::HiRes qw(time);
 use Banter;
-use Banter::Proc qw(wait_until alive n_fds slurp);
+use Banter::Late qw(listeners_of late_clients);
+use Banter::Proc qw(wait_until alive n_fds sockets slurp);
 
 sub states
 {
@@ -230,19 +231,9 @@ wait_states($b, '1:ready');
 
 # Without the steering program the kernel's hash reaches drained slots too.
 sub SO_DETACH { return 68 }
-my %seen;
-for my $fd (glob "/proc/@{[$b->master_pid]}/fd/*") {
-	my ($number) = $fd =~ /(\d+)$/;
-	next unless (readlink($fd) || '') =~ /^socket:/;
-	my $pidfd = syscall 434, $b->master_pid + 0, 0;
-	my $copy = $pidfd < 0 ? -1 : syscall 438, $pidfd, $number + 0, 0;
-	POSIX::close($pidfd) if $pidfd >= 0;
-	next if $copy < 0;
-	open my $s, '+<&=', $copy or next;
-	$seen{$fd} = 1 if setsockopt $s, Socket::SOL_SOCKET(), SO_DETACH, pack 'i', 0;
-	close $s;
-}
-cmp_ok(scalar keys %seen, '>=', 2, 'the steering is taken off behind the back of the master');
+my $n_off = grep { setsockopt $_, Socket::SOL_SOCKET(), SO_DETACH, pack 'i', 0 }
+	sockets($b->master_pid);
+cmp_ok($n_off, '>=', 2, 'the steering is taken off behind the back of the master');
 my @late = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $b->port) } 1 .. 40;
 my $greeted = 0;
 my $deadline = time + 20;
@@ -311,6 +302,21 @@ is(scalar keys %out, 0, 'everybody who waited has come in');
 like(substr($b->log_text, $from), qr/ worker 2\[\d+\] info: event=connect/,
 	'... also by the worker that drains');
 wait_states($b, '1:ready');
+$b->stop_ok;
+
+# A handshake that begins before the worker drains and ends when it is gone.
+$b = Banter->start(workers => 2, limits => { rate => 0 });
+my @coming = late_clients($b->port, 20, listeners_of($b, $b->port));
+SKIP: {
+	skip "no filter: $!" unless @coming;
+	resize($b, 1);
+	wait_states($b, '1:ready', 'worker 2 is gone');
+	$_->send("hello\n") for @coming;
+	is(scalar(grep { $_->greeted('lobby') } @coming), 20, 'who was about to come to it is served');
+	is(scalar(grep { $_->sync } @coming), 20, '... and heard');
+	$b->log_like(qr/a connection has reached drained worker 2/, '... by it, started once more');
+	$_->close for @coming;
+}
 $b->stop_ok;
 
 # --- one socket for all

@@ -17,6 +17,10 @@
 #define CTL_VERSION 1
 #define CTL_MAX     16384
 
+/* In which a client completes a handshake that has begun: the kernel asks it
+ * again after 1 and 3 s if the answer was lost. */
+#define CTL_LEAVE_MS 5000
+
 enum ctl_type {
 	/* Master to worker. */
 	CTL_PREPARE = 1, /* fd: sealed configuration; tag: its generation.
@@ -25,8 +29,9 @@ enum ctl_type {
 			  * Kept aside until CTL_COMMIT */
 	CTL_COMMIT,      /* tag: use the prepared configuration and listeners;
 			  * struct ctl_listener for every address that it has,
-			  * old and new.  The others are leaving: what waits in
-			  * their queues is accepted, then CTL_LISTENER_DONE */
+			  * old and new.  The others are leaving: what comes in
+			  * their queues is accepted for CTL_LEAVE_MS (if shared:
+			  * what waits), then CTL_LISTENER_DONE */
 	CTL_ABORT,       /* tag: forget them, close the listeners */
 	CTL_LOG,         /* fd: the reopened log file */
 	CTL_QUOTA,       /* struct ctl_number: you may have that many clients */

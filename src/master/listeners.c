@@ -9,7 +9,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +82,17 @@ find_living(struct listeners *ls, const struct listen_address *want,
 	return NULL;
 }
 
+static int
+steer(const struct address *a, uint64_t mask, unsigned n)
+{
+	int rc = listen_steer(a->fd[0], mask, n);
+
+	if (rc < 0)
+		log_warning("%s: new connections cannot be steered: %s",
+			a->bound.text, strerror(-rc));
+	return rc;
+}
+
 /* The program comes before the sockets that it keeps connections from: nobody
  * may accept on them yet, or ever. */
 static int
@@ -95,13 +105,11 @@ add_sockets(const struct listeners *ls, struct address *a, unsigned n,
 	if (a->shared || a->n_fds >= n)
 		return 0;
 	(void)listeners_options(conf, a->next_listen, &o);
-	fd = listen_steer(a->fd[0], ls->mask, n);
+	o.quiet = a->quiet;
+	fd = a->quiet ? 0 : steer(a, ls->mask, n);
 	/* What the kernel sent there of itself would wait for ever. */
 	if (fd < 0 && n > ls->n_slots)
 		return fd;
-	if (fd < 0)
-		log_warning("%s: new connections cannot be steered: %s",
-			a->bound.text, strerror(-fd));
 	while (a->n_fds < n) {
 		fd = listen_clone(&a->bound, &o);
 		if (fd < 0)
@@ -128,6 +136,37 @@ has_port(const struct listeners *ls, const struct listen_address *want)
 	return false;
 }
 
+static bool
+is_any(const struct listen_address *at)
+{
+	const struct sockaddr_in *in = (const void *)&at->ss;
+	const struct sockaddr_in6 *in6 = (const void *)&at->ss;
+
+	if (at->ss.ss_family == AF_INET)
+		return in->sin_addr.s_addr == htonl(INADDR_ANY);
+	return at->ss.ss_family == AF_INET6 &&
+	       IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
+}
+
+/* Would a listener there take clients away from one that lives?  They would be
+ * reset if the reload is refused. */
+static bool
+is_covered(const struct listeners *ls, const struct listen_address *want)
+{
+	uint16_t port = addr_of(&want->ss, want->len).port;
+
+	for (unsigned i = 0; i < ls->n; i++) {
+		const struct address *a = ls->at[i];
+
+		if (a->state == ADDRESS_LIVE && !a->shared &&
+			a->bound.ss.ss_family == want->ss.ss_family &&
+			is_any(&a->bound) &&
+			addr_of(&a->bound.ss, a->bound.len).port == port)
+			return true;
+	}
+	return false;
+}
+
 /* The claim is the socket of slot 1: listen_steer() counts in this order. */
 static int
 open_sockets(
@@ -137,6 +176,7 @@ open_sockets(
 	int fd = listeners_options(conf, a->next_listen, &o);
 
 	o.beside = has_port(ls, &a->bound);
+	o.quiet = a->quiet = is_covered(ls, &a->bound);
 	if (fd == 0)
 		fd = listen_claim(&a->bound, &o);
 	if (fd < 0)
@@ -244,8 +284,10 @@ prepare_one(struct listeners *ls, const struct conf *conf, unsigned listen,
 		return 0;
 	}
 	if (ls->n == SLOT_LISTENERS_MAX) {
-		buf_printf(why, "listen %s: more than %d addresses", l->name,
-			SLOT_LISTENERS_MAX);
+		buf_printf(why,
+			"listen %s: more than %d addresses, with those that "
+			"were removed a moment ago",
+			l->name, SLOT_LISTENERS_MAX);
 		return -E2BIG;
 	}
 	rc = add_new(ls, conf, listen, want, generation);
@@ -314,13 +356,23 @@ prepare_section(struct listeners *ls, const struct conf *conf, unsigned listen,
 	return 0;
 }
 
+/* Their paths and their supervisor's sockets may be wanted again.  The others
+ * are in nobody's way: a new socket has a group of its own. */
+static void
+remove_leaving_shared(struct listeners *ls)
+{
+	for (unsigned i = ls->n; i-- > 0;)
+		if (ls->at[i]->state == ADDRESS_LEAVING && ls->at[i]->shared)
+			remove_at(ls, i);
+}
+
 int
 listeners_prepare(struct listeners *ls, const struct conf *conf,
 	uint64_t generation, struct buf *why)
 {
 	int rc = 0;
 
-	listeners_close_leaving(ls);
+	remove_leaving_shared(ls);
 	for (unsigned i = 0; i < ls->n; i++)
 		ls->at[i]->kept = false;
 	for (uint32_t i = 0; i < conf->n_listen && rc == 0; i++)
@@ -336,18 +388,79 @@ listeners_abort(struct listeners *ls)
 	remove_state(ls, ADDRESS_NEW);
 }
 
+/* The port is ours, at every address: nobody can have taken it meanwhile.  As
+ * in add_sockets() the program comes in between: a socket that has a group does
+ * not get to listen beside others. */
+static void
+begin_listening(
+	const struct listeners *ls, struct address *a, const struct conf *conf)
+{
+	struct listen_options o;
+	int rc;
+
+	(void)listeners_options(conf, a->next_listen, &o);
+	rc = listen_begin(a->fd[0], &o);
+	if (rc == 0)
+		(void)steer(a, ls->mask, a->n_fds);
+	for (unsigned i = 1; i < a->n_fds && rc == 0; i++)
+		rc = listen_begin(a->fd[i], &o);
+	if (rc < 0)
+		log_error(
+			"%s: cannot listen: %s", a->bound.text, strerror(-rc));
+	a->quiet = false;
+}
+
+/* One, whose worker is there, gets all connections until it is hidden as well:
+ * the group shares with those that are, and what comes to them is dropped and
+ * has to be sent again. */
+static int
+hide(const struct address *a, uint64_t mask)
+{
+	unsigned last = mask ? (unsigned)__builtin_ctzll(mask) : 0;
+	int rc = 0;
+
+	if (last >= a->n_fds)
+		last = 0;
+	(void)listen_steer(a->fd[0], UINT64_C(1) << last, a->n_fds);
+	for (unsigned i = 0; i < a->n_fds && rc == 0; i++)
+		if (i != last)
+			rc = listen_hide(a->fd[i]);
+	return rc < 0 ? rc : listen_hide(a->fd[last]);
+}
+
+static void
+begin_leaving(struct address *a, uint64_t mask)
+{
+	int rc;
+
+	a->state = ADDRESS_LEAVING;
+	a->busy = mask;
+	if (a->shared)
+		return; /* there is no handshake, or no close */
+	rc = hide(a, mask);
+	if (rc < 0)
+		log_warning("%s: who connects in its last moment may be reset: "
+			    "%s",
+			a->bound.text, strerror(-rc));
+}
+
 bool
 listeners_commit(struct listeners *ls, const struct conf *was,
 	const struct conf *conf, uint64_t mask)
 {
 	bool leaving = false;
 
+	/* Before those that go, so that somebody listens all the time. */
+	for (unsigned i = 0; i < ls->n; i++)
+		if (ls->at[i]->quiet)
+			begin_listening(ls, ls->at[i], conf);
 	for (unsigned i = 0; i < ls->n; i++) {
 		struct address *a = ls->at[i];
 
+		if (a->state == ADDRESS_LEAVING)
+			continue;
 		if (a->state == ADDRESS_LIVE && !a->kept) {
-			a->state = ADDRESS_LEAVING;
-			a->busy = mask;
+			begin_leaving(a, mask);
 			leaving = true;
 			continue;
 		}
@@ -383,113 +496,15 @@ listeners_close_leaving(struct listeners *ls)
 	remove_state(ls, ADDRESS_LEAVING);
 }
 
-int
-listeners_fd(const struct address *a, unsigned slot)
-{
-	return a->fd[a->shared ? 0 : slot - 1];
-}
-
-static bool
-is_watched_by(const struct address *a, unsigned slot)
-{
-	if (a->shared || slot > a->n_fds)
-		return false;
-	return a->state == ADDRESS_LIVE ||
-	       (a->state == ADDRESS_LEAVING && a->busy >> (slot - 1) & 1);
-}
-
-bool
-listeners_wait(const struct listeners *ls, unsigned slot)
-{
-	struct pollfd p[SLOT_LISTENERS_MAX];
-	nfds_t n = 0;
-
-	for (unsigned i = 0; i < ls->n; i++)
-		if (is_watched_by(ls->at[i], slot))
-			p[n++] = (struct pollfd){ .events = POLLIN,
-				.fd = ls->at[i]->fd[slot - 1] };
-	return poll(p, n, 0) > 0;
-}
-
-unsigned
-listeners_env(const struct listeners *ls, unsigned slot, bool drains,
-	struct slot_listener ret[SLOT_LISTENERS_MAX])
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < ls->n; i++) {
-		const struct address *a = ls->at[i];
-
-		if (a->state == ADDRESS_LIVE && !(a->shared && drains))
-			ret[n++] = (struct slot_listener){ .fd = listeners_fd(
-								   a, slot),
-				.listen = a->listen,
-				.address = a->number,
-				.shared = a->shared };
-	}
-	return n;
-}
-
-unsigned
-listeners_map(
-	const struct listeners *ls, struct ctl_listener ret[SLOT_LISTENERS_MAX])
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < ls->n; i++) {
-		const struct address *a = ls->at[i];
-
-		if (a->state == ADDRESS_LIVE)
-			ret[n++] = (struct ctl_listener){ .listen = a->listen,
-				.address = a->number,
-				.shared = a->shared };
-	}
-	return n;
-}
-
 void
 listeners_steer(struct listeners *ls, uint64_t mask)
 {
 	ls->mask = mask;
 	for (unsigned i = 0; i < ls->n; i++) {
 		const struct address *a = ls->at[i];
-		int rc;
 
-		if (a->shared || a->n_fds < 2)
-			continue;
-		rc = listen_steer(a->fd[0], mask, a->n_fds);
-		if (rc < 0)
-			log_warning("%s: new connections cannot be steered: %s",
-				a->bound.text, strerror(-rc));
+		if (!a->shared && a->n_fds >= 2 && !a->quiet &&
+			a->state != ADDRESS_LEAVING)
+			(void)steer(a, mask, a->n_fds);
 	}
-}
-
-static void
-print_one(const struct address *a, struct buf *b)
-{
-	const struct sockaddr_storage *ss = &a->bound.ss;
-	const struct sockaddr_in *in = (const void *)ss;
-	const struct sockaddr_in6 *in6 = (const void *)ss;
-	const struct sockaddr_un *un = (const void *)ss;
-	char ip[INET6_ADDRSTRLEN] = "";
-
-	if (ss->ss_family == AF_UNIX) {
-		buf_printf(b, "LISTEN %s %s 0\n", a->name, un->sun_path);
-		return;
-	}
-	if (ss->ss_family == AF_INET)
-		(void)inet_ntop(AF_INET, &in->sin_addr, ip, sizeof ip);
-	else
-		(void)inet_ntop(AF_INET6, &in6->sin6_addr, ip, sizeof ip);
-	buf_printf(b, "LISTEN %s %s %u\n", a->name, ip,
-		ntohs(ss->ss_family == AF_INET ? in->sin_port
-					       : in6->sin6_port));
-}
-
-void
-listeners_print(const struct listeners *ls, struct buf *b)
-{
-	for (unsigned i = 0; i < ls->n; i++)
-		if (ls->at[i]->state == ADDRESS_LIVE)
-			print_one(ls->at[i], b);
 }

@@ -28,7 +28,7 @@
 enum address_state {
 	ADDRESS_NEW, /* of a configuration not yet committed */
 	ADDRESS_LIVE,
-	ADDRESS_LEAVING /* the slots empty its queues */
+	ADDRESS_LEAVING /* hidden; the slots empty its queues */
 };
 
 struct address {
@@ -39,6 +39,7 @@ struct address {
 	bool shared;
 	bool inherited; /* the socket, and its file, are the supervisor's */
 	bool dual;      /* [::] that takes IPv4 as well */
+	bool quiet;     /* ADDRESS_NEW: listens when it is committed */
 	enum address_state state;
 	uint64_t since; /* the generation of the configuration it came with */
 	uint64_t busy;  /* bit i: slot i + 1 has still to leave it */
@@ -88,8 +89,8 @@ int listeners_grow(struct listeners *ls, const struct conf *conf, unsigned n,
 int listeners_prepare(struct listeners *ls, const struct conf *conf,
 	uint64_t generation, struct buf *why);
 void listeners_abort(struct listeners *ls);
-/* In place of what was.  True: some addresses are leaving now; the slots of
- * mask say when they are done. */
+/* In place of what was.  True: some addresses are leaving now: nobody new comes
+ * to them, and the slots of mask say when they are done. */
 bool listeners_commit(struct listeners *ls, const struct conf *was,
 	const struct conf *conf, uint64_t mask);
 

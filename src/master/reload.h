@@ -12,11 +12,12 @@
 #define BANTER_MASTER_RELOAD_H
 
 #include "base/slice.h"
+#include "bus/ctl.h"
 #include "master/core.h"
 
 #define RELOAD_PARSE_MS   5000
 #define RELOAD_PREPARE_MS 5000
-#define RELOAD_LEAVE_MS   2000
+#define RELOAD_LEAVE_MS   (CTL_LEAVE_MS + 3000)
 #define RELOAD_RESYNC_MS  500
 
 struct reload *reload_new(struct master *m);

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -17,6 +18,9 @@
 #include <unistd.h>
 
 #define DYING_MS 200
+
+/* No interface has this index, so nothing is received through it. */
+#define NOWHERE INT_MAX
 
 bool
 listen_has_ipv6(void)
@@ -179,13 +183,19 @@ open_tcp(const struct listen_address *a, const struct listen_options *o)
 	return fd;
 }
 
-static int
-bind_and_listen(int fd, const struct listen_address *a, int backlog)
+int
+listen_begin(int fd, const struct listen_options *o)
 {
-	if (bind(fd, (const struct sockaddr *)&a->ss, a->len) == -1 ||
-		listen(fd, backlog) == -1)
+	return listen(fd, o->backlog) == -1 ? -errno : 0;
+}
+
+static int
+bind_and_listen(
+	int fd, const struct listen_address *a, const struct listen_options *o)
+{
+	if (bind(fd, (const struct sockaddr *)&a->ss, a->len) == -1)
 		return -errno;
-	return 0;
+	return o->quiet ? 0 : listen_begin(fd, o);
 }
 
 int
@@ -249,7 +259,7 @@ claim_tcp(struct listen_address *a, const struct listen_options *o)
 	else
 		make_group(fd);
 	if (rc == 0)
-		rc = bind_and_listen(fd, a, o->backlog);
+		rc = bind_and_listen(fd, a, o);
 	if (rc == 0)
 		rc = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (rc == 0)
@@ -372,7 +382,7 @@ listen_clone(
 		return fd;
 	rc = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (rc == 0)
-		rc = bind_and_listen(fd, address, o->backlog);
+		rc = bind_and_listen(fd, address, o);
 	if (rc < 0) {
 		fd_close(&fd);
 		return rc;
@@ -384,6 +394,22 @@ int
 listen_adjust(int fd, const struct listen_options *o)
 {
 	return set_client_options(fd, o);
+}
+
+/* To close it instead would reset every handshake that has begun (without the
+ * last ACK it is in no queue that accept() could empty), and a filter that
+ * drops the first segment would let nobody else have it: of two listeners the
+ * kernel asks the one with the narrower address only.  The interface is looked
+ * at when a listener is looked for and never after; those that have begun keep
+ * what they began with.  A group is one of an address and an interface: whoever
+ * is bound to the address anew shares nothing with what is hidden.
+ *
+ * Not kept is who was given a SYN cookie, which is a handshake without a place
+ * in the kernel: only a flood brings them about. */
+int
+listen_hide(int fd)
+{
+	return set_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX, NOWHERE);
 }
 
 static int

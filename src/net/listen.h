@@ -22,6 +22,7 @@ struct listen_options {
 	/* A claim: we have the port already, at an address that this one covers
 	 * or that covers it.  Nobody else can be told from us then. */
 	bool beside;
+	bool quiet; /* only bind: listen_begin() follows */
 };
 
 /* One address ready to bind. */
@@ -51,12 +52,22 @@ int listen_claim(
 int listen_clone(
 	const struct listen_address *address, const struct listen_options *o);
 
+/* Of a quiet claim, and then of its clones: connections come now.  Steer after
+ * the first, not before.  0 or -errno. */
+int listen_begin(int fd, const struct listen_options *o);
+
 /* Where a TCP socket is bound, with the port that the kernel has chosen.  0 or
  * -errno. */
 int listen_learn(int fd, struct listen_address *ret);
 
 /* Change the options that accepted sockets inherit.  0 or -errno. */
 int listen_adjust(int fd, const struct listen_options *o);
+
+/* New connections do not find this TCP listener any more: they come to another
+ * one that their address fits, or are refused.  Those that the kernel has begun
+ * are completed and can be accepted.  For good.  0 or -errno: EPERM before
+ * Linux 5.7. */
+int listen_hide(int fd);
 
 /* The mode and group of a UNIX socket's file: each is set even if the other
  * cannot be.  0 or the first one's -errno. */

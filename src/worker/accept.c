@@ -177,6 +177,13 @@ accept_starved(void *arg, int error)
 	pause_starved(w, strerror(error));
 }
 
+/* Its connections need no time to be made, and others wait on it as well. */
+static bool
+leaves_at_once(const struct arena_listener *l)
+{
+	return l->flags & LISTENER_LEAVING && l->flags & LISTENER_SHARED;
+}
+
 static void
 each_listener(struct worker *w, bool on)
 {
@@ -185,7 +192,7 @@ each_listener(struct worker *w, bool on)
 
 		if (l->fd < 0 || l->flags & LISTENER_PREPARED)
 			continue;
-		if (on && !(l->flags & LISTENER_LEAVING))
+		if (on && !leaves_at_once(l))
 			(void)io_listener_add(
 				w->io, i, l->fd, l->flags & LISTENER_SHARED);
 		else
@@ -218,10 +225,13 @@ somebody_waits(const struct worker *w)
 	struct pollfd p[ARENA_LISTENERS];
 	nfds_t n = 0;
 
-	for (unsigned i = 0; i < ARENA_LISTENERS; i++)
-		if (w->arena.head->listener[i].fd >= 0)
+	for (unsigned i = 0; i < ARENA_LISTENERS; i++) {
+		const struct arena_listener *l = &w->arena.head->listener[i];
+
+		if (l->fd >= 0 && !(l->flags & LISTENER_PREPARED))
 			p[n++] = (struct pollfd){ .events = POLLIN,
-				.fd = w->arena.head->listener[i].fd };
+				.fd = l->fd };
+	}
 	return poll(p, n, 0) > 0;
 }
 
@@ -242,19 +252,39 @@ accept_drained(void *arg, unsigned listener)
 	const struct arena_listener *l = &w->arena.head->listener[listener];
 	int fd = l->fd;
 
+	io_listener_del(w->io, fd);
 	arena_store(&w->arena.head->fd_in_flight, 1);
 	arena_store(&l->fd, -1);
 	fd_close(&fd);
 	control_listener_done(w, l->address);
 }
 
+void
+accept_leave_later(struct worker *w)
+{
+	w->leave_at_ms = w->now_ms + CTL_LEAVE_MS;
+}
+
+bool
+accept_is_leaving(const struct worker *w)
+{
+	for (unsigned i = 0; i < ARENA_LISTENERS; i++)
+		if (w->arena.head->listener[i].fd >= 0 &&
+			w->arena.head->listener[i].flags & LISTENER_LEAVING)
+			return true;
+	return false;
+}
+
 static void
 drain_leaving(struct worker *w)
 {
+	bool due = w->now_ms >= w->leave_at_ms;
+
 	for (unsigned i = 0; i < ARENA_LISTENERS; i++) {
 		const struct arena_listener *l = &w->arena.head->listener[i];
 
-		if (l->fd >= 0 && l->flags & LISTENER_LEAVING)
+		if (l->fd >= 0 && l->flags & LISTENER_LEAVING &&
+			(due || leaves_at_once(l)))
 			io_listener_drain(w->io, i, l->fd);
 	}
 }

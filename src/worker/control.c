@@ -160,6 +160,8 @@ commit_listeners(struct worker *w, struct slice map)
 			continue;
 		at = new_index(map, l->address);
 		if (at == UINT32_MAX) {
+			if (!(l->flags & LISTENER_LEAVING))
+				accept_leave_later(w);
 			/* What waits is accepted under the kind it had. */
 			arena_set(&w->arena, &l->flags,
 				l->flags | LISTENER_LEAVING |
@@ -265,7 +267,7 @@ do_drain(struct worker *w, bool end)
 
 	close_shared(w);
 	if (end && w->page->clients == 0 && h->out_frames == 0 &&
-		h->sealed_len == 0)
+		h->sealed_len == 0 && !accept_is_leaving(w))
 		worker_stop(w, "the server is stopping, goodbye", 0, 0);
 }
 

@@ -112,6 +112,7 @@ struct worker {
 	struct map by_number; /* session number to descriptor */
 	uint64_t now_ms;
 	bool listening;         /* listeners are in the engine */
+	uint64_t leave_at_ms;   /* when those that leave are closed */
 	uint64_t accept_at_ms;  /* when to accept again; 0: now */
 	uint64_t starved_at_ms; /* the last pause for want of descriptors */
 	uint64_t want_at_ms;    /* when to look again whether a client waits */
@@ -172,6 +173,11 @@ void config_kinds_open(struct worker *w);
 void accept_start(struct worker *w);
 void accept_stop(struct worker *w);
 void accept_review(struct worker *w); /* once per turn */
+/* Some listeners are leaving from now on, or were when the worker before died.
+ */
+void accept_leave_later(struct worker *w);
+/* Are there any, which a connection may come to yet? */
+bool accept_is_leaving(const struct worker *w);
 bool accept_may(void *arg, unsigned listener);
 void accept_client(void *arg, unsigned listener, int fd,
 	const struct sockaddr_storage *from, socklen_t len);

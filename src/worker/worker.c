@@ -232,6 +232,7 @@ open_all(struct worker *w, bool *ret_used)
 	if (rc < 0)
 		return rc;
 	recover_listeners(w);
+	accept_leave_later(w);
 	config_listeners(w);
 	rc = engine_choose(w);
 	if (rc == 0)

@@ -187,6 +187,105 @@ Test(listen, clients_inherit_the_options)
 	fd_close(&fd);
 }
 
+static const struct {
+	const char *narrow, *wide;
+} pair[] = { { "127.0.0.1", "*" }, { "::1", "::" } };
+
+static bool
+has_pair(unsigned i)
+{
+	return !strchr(pair[i].narrow, ':') || listen_has_ipv6();
+}
+
+/* Another one, on the port of a, which may have been narrowed or widened. */
+static int
+claim_beside(struct listen_address *ret, const char *text,
+	const struct listen_address *a, bool quiet)
+{
+	struct listen_options o = options;
+
+	o.beside = true;
+	o.quiet = quiet;
+	cr_assert_geq(
+		listen_resolve(text, addr_of(&a->ss, a->len).port, ret, 2), 1);
+	return listen_claim(ret, &o);
+}
+
+/* Does a connection to that address come to fd? */
+static bool
+comes_to(const struct listen_address *a, int fd)
+{
+	int out = socket(a->ss.ss_family, SOCK_STREAM, 0);
+	int in = -1;
+
+	if (connect(out, (const struct sockaddr *)&a->ss, a->len) == 0)
+		in = accept(fd, NULL, NULL);
+	fd_close(&out);
+	if (in < 0)
+		return false;
+	fd_close(&in);
+	return true;
+}
+
+Test(listen, what_is_hidden_is_found_by_nobody)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct listen_address a, wide, again;
+		int fd, out, in, wide_fd, again_fd;
+
+		if (!has_pair(i))
+			continue;
+		fd = claim(&a, pair[i].narrow);
+		wide_fd = claim_beside(&wide, pair[i].wide, &a, false);
+		cr_assert_geq(wide_fd, 0);
+		cr_assert(comes_to(&a, fd), "the narrower one is asked");
+		out = socket(a.ss.ss_family, SOCK_STREAM, 0);
+		cr_assert_eq(connect(out, (struct sockaddr *)&a.ss, a.len), 0);
+		cr_assert_eq(listen_hide(fd), 0);
+		cr_assert(comes_to(&a, wide_fd), "the other has it at once");
+		in = accept(fd, NULL, NULL);
+		cr_assert_geq(in, 0, "what came before is still there");
+		again_fd = claim_beside(&again, pair[i].narrow, &a, false);
+		cr_assert_geq(again_fd, 0);
+		for (int n = 0; n < 20; n++)
+			cr_assert(comes_to(&a, again_fd), "wanted back");
+		fd_close(&again_fd);
+		fd_close(&wide_fd);
+		cr_assert_not(comes_to(&a, fd));
+		cr_assert_eq(errno, ECONNREFUSED);
+		fd_close(&in);
+		fd_close(&out);
+		fd_close(&fd);
+	}
+}
+
+Test(listen, a_quiet_one_takes_nothing_away)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct listen_address wide, a;
+		struct listen_options o = options;
+		int wide_fd, fd, clone;
+
+		if (!has_pair(i))
+			continue;
+		wide_fd = claim(&wide, pair[i].wide);
+		fd = claim_beside(&a, pair[i].narrow, &wide, true);
+		cr_assert_geq(fd, 0);
+		o.quiet = true;
+		clone = listen_clone(&a, &o);
+		cr_assert_geq(clone, 0);
+		cr_assert(comes_to(&a, wide_fd));
+		cr_assert_eq(listen_begin(fd, &o), 0);
+		cr_assert_eq(listen_steer(fd, 2, 2), 0);
+		cr_assert_eq(listen_begin(clone, &o), 0);
+		for (int n = 0; n < 20; n++)
+			cr_assert(comes_to(&a, clone), "steered");
+		fd_close(&clone);
+		fd_close(&fd);
+		fd_close(&wide_fd);
+	}
+}
+
 #define GROUP 4
 #define CALLS 80
 

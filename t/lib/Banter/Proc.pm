@@ -10,7 +10,7 @@ use Exporter 'import';
 use Time::HiRes ();
 
 our @EXPORT_OK = qw(slurp wait_until children descendants title state alive
-	n_fds n_sockets fds_at_rest pss_kb ppid unread has_uring);
+	n_fds n_sockets sockets fds_at_rest pss_kb ppid unread has_uring);
 
 # Does this kernel, or what is put before it, let us have a ring?  The number of
 # io_uring_setup() is the same on all machines.
@@ -94,6 +94,26 @@ sub fd_targets
 
 sub n_fds { return scalar(my @t = fd_targets($_[0])) }
 sub n_sockets { return scalar grep { /^socket:/ } fd_targets($_[0]) }
+
+# Copies of the sockets of a process.  While one of a listener is there, that is
+# not closed.
+sub sockets
+{
+	my ($pid) = @_;
+	my $pidfd = syscall 434, $pid + 0, 0; # pidfd_open
+	return () if $pidfd < 0;
+	my @sockets;
+	for my $path (glob "/proc/$pid/fd/*") {
+		next unless (readlink($path) || '') =~ /^socket:/;
+		my ($number) = $path =~ /(\d+)$/;
+		my $copy = syscall 438, $pidfd, $number + 0, 0; # pidfd_getfd
+		next if $copy < 0;
+		open my $s, '+<&=', $copy or next;
+		push @sockets, $s;
+	}
+	POSIX::close($pidfd);
+	return @sockets;
+}
 
 # The number of descriptors when it has been the same for half a second: a
 # question on the control socket is one too, for a moment.
