@@ -157,7 +157,7 @@ X(start_served, WORKER, POINT, "worker/worker.c", "serving begins") \
 X(epoll_wait, WORKER, CALL, "io/epoll.c", "epoll_wait()") \
 X(poll_wait, WORKER, CALL, "io/poll.c", "poll() of that engine") \
 X(select_wait, WORKER, CALL, "io/select.c", "select()") \
-X(thread_create, WORKER, CALL, "io/threads.c", "pthread_create()")
+X(thread_create, WORKER, CALL, "io/threads_reader.c", "pthread_create()")
 /* clang-format on */
 
 #endif
