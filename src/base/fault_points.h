@@ -85,15 +85,15 @@ X(access_closed, WORKER, POINT, "worker/access.c", "one of those inside was clos
 X(proxy_part, WORKER, POINT, "worker/proxied.c", "part of a PROXY header is kept, uncommitted") \
 X(proxy_whole, WORKER, POINT, "worker/proxied.c", "a PROXY header was read, uncommitted") \
 X(input_kept, WORKER, POINT, "worker/input_pause.c", "what came while nobody is heard is kept, uncommitted") \
-X(input_owned, WORKER, POINT, "worker/input.c", "the receive area is a session's, nothing received") \
-X(input_noted, WORKER, POINT, "worker/input.c", "the length of what was received is noted") \
+X(input_owned, WORKER, POINT, "worker/input_receive.c", "the receive area is a session's, nothing received") \
+X(input_noted, WORKER, POINT, "worker/input_receive.c", "the length of what was received is noted") \
 X(input_step, WORKER, POINT, "worker/input.c", "a line is in hand, before its transaction") \
 X(input_read, WORKER, POINT, "worker/input.c", "a line was read and not acted upon, uncommitted") \
 X(input_handled, WORKER, POINT, "worker/input.c", "a line was handled, uncommitted") \
 X(input_done, WORKER, POINT, "worker/input.c", "a line was handled, committed") \
 X(input_held, WORKER, POINT, "worker/input.c", "input is held back, uncommitted") \
 X(input_flushed, WORKER, POINT, "worker/input.c", "an unfinished line was handled, uncommitted") \
-X(input_over, WORKER, POINT, "worker/input.c", "all that was received is handled") \
+X(input_over, WORKER, POINT, "worker/input_receive.c", "all that was received is handled") \
 X(uplink_append, WORKER, POINT, "worker/uplink.c", "a frame lies behind the batch, which does not count it") \
 X(seal_numbered, WORKER, POINT, "worker/uplink.c", "the batch has its number in its head, no copy") \
 X(seal_copied, WORKER, POINT, "worker/uplink.c", "the sealed copy is there, not noted") \
@@ -157,7 +157,7 @@ X(start_served, WORKER, POINT, "worker/worker.c", "serving begins") \
 X(epoll_wait, WORKER, CALL, "io/epoll.c", "epoll_wait()") \
 X(poll_wait, WORKER, CALL, "io/poll.c", "poll() of that engine") \
 X(select_wait, WORKER, CALL, "io/select.c", "select()") \
-X(thread_create, WORKER, CALL, "io/threads.c", "pthread_create()")
+X(thread_create, WORKER, CALL, "io/threads_reader.c", "pthread_create()")
 /* clang-format on */
 
 #endif

@@ -11,14 +11,9 @@
 #include "arena/tx.h"
 #include "base/fault.h"
 #include "base/must.h"
-#include "log/event.h"
-#include "worker/private.h"
+#include "worker/input_private.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-#define FRAME_OVERHEAD 512u
-#define PULLS_PER_TURN 8
 
 struct chunk {
 	struct worker *w;
@@ -152,42 +147,6 @@ hold(struct chunk *k)
 	tx_commit(a);
 }
 
-static void
-tell_flood(struct worker *w, const struct session *s)
-{
-	struct event e = { .type = EVENT_FLOOD,
-		.number = w->conf->limits.rate };
-
-	if (s->flags & SESSION_FLOODING)
-		return;
-	count(w, flooded, 1);
-	client_log(w, LOG_FLOOD, s, "action=delay", "text", slice_of(NULL, 0));
-	tx_begin(&w->arena);
-	arena_set(&w->arena, &s->flags, s->flags | SESSION_FLOODING);
-	output_tell(w, s, &e);
-	tx_commit(&w->arena);
-}
-
-/* True when the session goes on, slower. */
-static bool
-slow_down(struct worker *w, const struct session *s)
-{
-	struct event e = { .type = EVENT_REFUSED,
-		.refusal = REFUSAL_FLOOD,
-		.number = w->conf->limits.rate };
-
-	if (w->conf->limits.on_flood == CONF_FLOOD_CLOSE) {
-		count(w, flood_closed, 1);
-		client_log(w, LOG_FLOOD, s, "action=close", "text",
-			slice_of(NULL, 0));
-		client_quit(w, s, SLICE_LIT("flood"), &e);
-		return false;
-	}
-	tell_flood(w, s);
-	timers_set(w, s, TIMER_FLOOD, w->now_ms + flood_wait_ms(w, s));
-	return true;
-}
-
 /* Where in all that the client has sent. */
 static uint64_t
 place(const struct chunk *k)
@@ -269,7 +228,7 @@ run(struct chunk *k)
 			return;
 		}
 		if (!flood_has(k->w, k->s)) {
-			if (slow_down(k->w, k->s))
+			if (flood_slow_down(k->w, k->s))
 				hold(k);
 			return;
 		}
@@ -278,23 +237,18 @@ run(struct chunk *k)
 	}
 }
 
-/* The client has ended and everything it sent is handled. */
-static void
-finish(struct worker *w, const struct session *s)
+void
+input_run(struct worker *w, const struct session *s, struct slice in, bool held)
 {
-	struct slice why = s->flags & SESSION_BROKEN
-				   ? SLICE_LIT("connection lost")
-				   : SLICE_LIT("closed by client");
+	struct chunk *k = chunk_start(w, s);
 
-	if (uplink_room(w, FRAME_OVERHEAD))
-		client_quit(w, s, why, NULL);
-	else
-		list_add(&w->ended, (uint32_t)session_fd(&w->arena, s));
+	k->in = in;
+	k->held = held;
+	run(k);
 }
 
-/* Make a request of the unfinished line. */
-static void
-flush_line(struct worker *w, const struct session *s)
+void
+input_flush_line(struct worker *w, const struct session *s)
 {
 	const struct kind *kind = kind_of(w, s);
 	struct request r = { .type = REQUEST_NONE };
@@ -316,198 +270,4 @@ flush_line(struct worker *w, const struct session *s)
 	client_log_all(w);
 	in_hand(w, HAND_NONE, 0, 0);
 	(void)verb_finish(w, s, k->id);
-}
-
-static bool
-is_idle(const struct session *s, uint64_t id)
-{
-	return s->id == id && is_open(s) && s->held == 0 &&
-	       !(s->flags & (SESSION_WAITING | SESSION_HOPELESS));
-}
-
-void
-input_await_flush(struct worker *w, const struct session *s)
-{
-	uint32_t flush_ms = w->arena.head->kind[s->kind].flush_after_ms;
-
-	if (s->line != 0 && flush_ms > 0)
-		timers_set(w, s, TIMER_FLUSH, w->now_ms + flush_ms);
-}
-
-/* All that has come is handled: is there an unfinished line, or an end? */
-static void
-after(struct worker *w, const struct session *s, uint64_t id)
-{
-	if (!is_idle(s, id))
-		return;
-	if (s->flags & SESSION_EOF) {
-		if (s->line != 0)
-			flush_line(w, s);
-		if (is_idle(s, id) && s->line == 0)
-			finish(w, s);
-		return;
-	}
-	input_await_flush(w, s);
-}
-
-/* Before the receive: should a death come right after it, the kernel's count of
- * what it handed out, less rx_base, is what lies in the area. */
-static void
-own_area(struct worker *w, const struct session *s)
-{
-	const struct arena_head *h = w->arena.head;
-
-	arena_store(&h->rx_session, 0);
-	arena_store(&h->rx_len, 0);
-	if (s == NULL)
-		return;
-	arena_store(&h->rx_base, s->rx_total);
-	arena_store(&h->rx_session, s->id);
-	FAULT(input_owned);
-}
-
-void *
-input_area(void *arg, int fd, size_t *ret_len)
-{
-	struct worker *w = arg;
-	const struct session *s = session_at(&w->arena, fd);
-
-	if (s != NULL && s->state < SESSION_FLUSHING && input_is_paused(w)) {
-		io_client_read(w->io, fd, false);
-		input_pause(w, fd);
-		return NULL;
-	}
-	own_area(w, s);
-	*ret_len = ARENA_RX_BYTES;
-	return w->arena.rx;
-}
-
-void
-input_received(void *arg, int fd, size_t len)
-{
-	struct worker *w = arg;
-	const struct session *s = session_at(&w->arena, fd);
-	struct chunk *k;
-	uint64_t id;
-
-	if (s == NULL || s->state >= SESSION_FLUSHING)
-		return; /* it was said goodbye to: read away */
-	arena_store(&w->arena.head->rx_len, len);
-	FAULT(input_noted);
-	id = s->id;
-	count(w, bytes_in, len);
-	w->fd[fd].last_ms = (uint32_t)w->now_ms;
-	arena_store(&s->active_s, w->now_ms / 1000);
-	if (s->flags & SESSION_IDLE_WARNED)
-		arena_store(&s->flags, s->flags & ~SESSION_IDLE_WARNED);
-	k = chunk_start(w, s);
-	k->in = slice_of(w->arena.rx, len);
-	run(k);
-	FAULT(input_over);
-	arena_store(&w->arena.head->rx_session, 0);
-	after(w, s, id);
-}
-
-void
-input_take_over(
-	struct worker *w, const struct session *s, size_t at, size_t len)
-{
-	struct slice in = slice_of(w->arena.rx + at, len);
-	uint64_t id = s->id;
-	struct chunk *k;
-
-	if (s->held != 0) {
-		input_keep(w, s, in);
-	} else {
-		k = chunk_start(w, s);
-		k->in = in;
-		run(k);
-	}
-	arena_store(&w->arena.head->rx_session, 0);
-	after(w, s, id);
-}
-
-void *
-input_taken_area(void *arg, int fd)
-{
-	struct worker *w = arg;
-
-	own_area(w, session_at(&w->arena, fd));
-	return w->arena.rx;
-}
-
-void
-input_taken(void *arg, int fd, size_t len)
-{
-	struct worker *w = arg;
-	const struct session *s = session_at(&w->arena, fd);
-
-	if (s == NULL || s->state >= SESSION_FLUSHING ||
-		(s->held == 0 && !input_is_paused(w))) {
-		input_received(w, fd, len);
-		return;
-	}
-	arena_store(&w->arena.head->rx_len, len);
-	count(w, bytes_in, len);
-	io_client_read(w->io, fd, false);
-	if (s->held == 0)
-		input_pause(w, fd);
-	input_keep(w, s, slice_of(w->arena.rx, len));
-	arena_store(&w->arena.head->rx_session, 0);
-}
-
-/* A reset client is not waited for: what it had sent before is fetched. */
-static void
-pull(struct worker *w, const struct session *s, uint64_t id)
-{
-	int fd = session_fd(&w->arena, s);
-
-	for (int i = 0; i < PULLS_PER_TURN; i++) {
-		if (!is_idle(s, id) || s->flags & SESSION_EOF)
-			return;
-		if (input_is_paused(w) || !uplink_room(w, FRAME_OVERHEAD))
-			break;
-		if (!io_client_pull(w->io, fd)) {
-			client_end(w, s, SLICE_LIT("connection lost"));
-			return;
-		}
-	}
-	if (is_idle(s, id) && !(s->flags & SESSION_EOF)) {
-		list_add(&w->ended, (uint32_t)fd);
-		w->resume = true;
-	}
-}
-
-void
-input_resume(struct worker *w, const struct session *s)
-{
-	uint64_t id = s->id;
-
-	if ((!is_open(s) && !(s->flags & SESSION_PROXY)) ||
-		s->flags & SESSION_WAITING)
-		return;
-	if (s->held != 0) {
-		struct chunk *k = chunk_start(w, s);
-
-		k->held = true;
-		k->in = slice_skip(heap_slice(&w->arena, s->held), s->held_at);
-		run(k);
-	}
-	if (s->id == id && s->flags & SESSION_PROXY)
-		proxied_resume(w, s);
-	else if (is_idle(s, id) && s->flags & SESSION_BROKEN)
-		pull(w, s, id);
-	else if (is_idle(s, id) && !(s->flags & SESSION_EOF))
-		io_client_read(w->io, session_fd(&w->arena, s), true);
-	after(w, s, id);
-}
-
-void
-input_flush(struct worker *w, const struct session *s)
-{
-	uint64_t id = s->id;
-
-	if (is_idle(s, id) && s->line != 0)
-		flush_line(w, s);
-	after(w, s, id);
 }

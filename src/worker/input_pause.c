@@ -6,7 +6,7 @@
 #include "arena/tx.h"
 #include "base/fault.h"
 #include "base/must.h"
-#include "worker/private.h"
+#include "worker/input_private.h"
 
 #include <stdlib.h>
 #include <string.h>

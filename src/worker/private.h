@@ -243,26 +243,24 @@ void client_log(struct worker *w, int type, const struct session *s,
 	const char *keys, const char *what, struct slice value);
 void client_log_all(struct worker *w);
 
-/* input.c: bytes to requests. */
+/* input.c makes requests of bytes; input_receive.c: where they come from. */
 void *input_area(void *arg, int fd, size_t *ret_len);
 void input_received(void *arg, int fd, size_t len);
 /* The same for bytes that cannot be refused any more. */
 void *input_taken_area(void *arg, int fd);
 void input_taken(void *arg, int fd, size_t len);
-/* Go on with what was held back. */
-void input_resume(struct worker *w, const struct session *s);
 /* What the worker before had received and not handled: len bytes of the receive
  * area, from at on. */
 void input_take_over(
 	struct worker *w, const struct session *s, size_t at, size_t len);
+/* input_resume.c: go on with what was held back. */
+void input_resume(struct worker *w, const struct session *s);
+/* input_end.c: the time of an unfinished line is over. */
 void input_flush(struct worker *w, const struct session *s);
 /* An unfinished line of such a client is taken for whole after a while. */
 void input_await_flush(struct worker *w, const struct session *s);
 /* input_pause.c: nobody is read now: the bus, or memory, is full. */
 bool input_is_paused(const struct worker *w);
-void input_pause(struct worker *w, int fd);
-/* Behind what is kept already; at most IO_TAKEN_MAX more than one receive. */
-void input_keep(struct worker *w, const struct session *s, struct slice more);
 void input_pause_all_over(struct worker *w);
 
 /* verbs.c: requests about the connection itself. */
@@ -374,10 +372,11 @@ void timers_run(struct worker *w);
 /* idle_timeout may have been set: look at every session. */
 void timers_idle_all(struct worker *w);
 
-/* flood.c: the token bucket. */
+/* flood.c: the token bucket, and what becomes of who has emptied it. */
 bool flood_has(const struct worker *w, const struct session *s);
 void flood_pay(struct worker *w, const struct session *s);
-uint64_t flood_wait_ms(const struct worker *w, const struct session *s);
+/* True when the session goes on, slower. */
+bool flood_slow_down(struct worker *w, const struct session *s);
 
 static inline const struct kind *
 kind_of(const struct worker *w, const struct session *s)
