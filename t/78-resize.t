@@ -319,6 +319,17 @@ SKIP: {
 }
 $b->stop_ok;
 
+# Its address goes in the same reload: it holds the old one for some seconds.
+my $spare = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die $!;
+my $moved = $spare->sockport;
+close $spare;
+$b = Banter->start(workers => 2, limits => { rate => 0 });
+$b->configure(workers => 1, listen => { text => { port => $moved } });
+$b->reload_ok('fewer workers, and another port');
+wait_states($b, '1:ready', '... who has nobody and no place ends all the same');
+is(come_and_go($moved), '', '... the other serves the new port');
+$b->stop_ok;
+
 # --- one socket for all
 
 my $dir = File::Temp::tempdir(CLEANUP => 1);

@@ -24,11 +24,11 @@ is typed by hand but the expectations, which were written before the runs.
 **How.** Every server has CPU {server} to itself and the loader CPU {loader}{shared}.
 A part runs its servers interleaved (A B C, A B C, ...), each started anew for each
 run; figures are medians of {rounds} rounds (or of as many as a line tells in its last
-column), with the least and the most in brackets; ratios are taken within a round. The loader checks that every member got
-every message once and in order: a run where not is a failure. A run where the
-loader was late or short of CPU is void by its own verdict and is made again, twice
-at most. Failed and void runs are counted in the tables and listed below them.
-CPU is the time of all threads of all processes of a server, from
+column), with the least and the most in brackets; ratios are taken within a round. The
+loader checks that every member got every message once and in order: a run where not is
+a failure. A run where the loader was late or short of CPU is void by its own verdict
+and is made again, twice at most. Failed and void runs are counted in the tables and
+listed below them. CPU is the time of all threads of all processes of a server, from
 `/proc/PID/task/*/schedstat`; softirq work that a send does on loopback is in it.
 
 **The floor** (`bench/sendfloor`) reads and sends and does nothing else: no names, no

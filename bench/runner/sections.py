@@ -123,7 +123,7 @@ def shares(records):
         rows.append([load_name(v), figure(own, *RATE).text(),
                      ratio(own, one, *RATE).text(digits=2), percent(used), percent(held),
                      percent(figure(own, 'loader', 'cpu_share_max')),
-                     Figure(r['after']['lines_per_send'] for r in counted(own)).short(digits=1),
+                     Figure(dig(r, 'after', 'lines_per_send') for r in counted(own)).short(digits=1),
                      figure(own, *CPU).text(), runs(own)])
         if v['workers'] > 1:
             verdicts += gain(own, one)
@@ -134,9 +134,9 @@ def shares(records):
         '\nThe gain is two times what a delivery costs with one worker against with two. '
         'With several messages in flight it differs because they gather differently: what '
         'has come in one turn leaves with one write for each member, and one worker finds '
-        'together what two find in parts (lines a send): most so where every publisher waits '
-        'for its own few messages to come back. Two CPUs also have twice the cache, and each '
-        'worker half of the sockets: so it can be above two.\n')
+        'together what two find in parts (lines a send, since the start): most so where '
+        'every publisher waits for its own few messages to come back. Two CPUs also have '
+        'twice the cache, and each worker half of the sockets: so it can be above two.\n')
 
 
 def gain(two, one):
@@ -207,7 +207,8 @@ def idle(records, _head, plot):
             without = Figure(r['all'] - r.get('master', 0) for r in roles)
             user = of('all').median if each is None and of('all') else each
             both = user + beyond if user is not None and beyond is not None else None
-            rows.append([server, of('all').text(), '-' if each is None else f'{each:,.0f}', without.short(), of('master').short(),
+            rows.append([server, of('all').text(), '-' if each is None else f'{each:,.0f}',
+                         without.short(), of('master').short(),
                          kernel.text(), '-' if beyond is None else f'{beyond:+,.0f}',
                          '-' if both is None else f'{both:,.0f}', runs(own)])
             if own[0]['group'] == 'banter' and both is not None:
@@ -215,9 +216,10 @@ def idle(records, _head, plot):
             if kernel and of('all'):
                 bars.append((server, kernel.median / 1024, max(of('all').median, 0) / 1024))
         text += f'\nWith {clients:,} clients, bytes for each:\n\n'
-        text += table(['server', 'PSS of all processes', 'each further client', "without the master's",
+        text += table(['server', 'PSS of all processes', 'slope', "without the master's",
                        "the master's (register of names)", 'kernel, both ends',
-                       'kernel beyond the epoll floor', 'user space + kernel beyond', 'runs'], rows)
+                       'kernel beyond the epoll floor',
+                       ('slope' if fewer else 'PSS') + ' + kernel beyond', 'runs'], rows)
         if clients == max(sizes):
             text += aims
         if bars:
@@ -226,7 +228,7 @@ def idle(records, _head, plot):
                          ('kernel, both ends', 'processes'), bars)
     return text + ('\nPSS counts from none, so the first client brings the pages of the program '
                    'and its libraries that only clients need; what each further one costs is '
-                   'the slope from the fewest to the most.\n'
+                   'the slope, from the fewest clients to the most.\n'
                    '\nThe kernel\'s part is what its caches for sockets, descriptors and threads grew '
                    'by (`/proc/slabinfo`, else all of Slab): both ends of each connection, '
                    'and whatever else the machine did; the median of several looks while all '
@@ -431,7 +433,8 @@ def million(records, _head, _plot):
                         ).short(), runs(own)])
     return table(['server', 'clients', 'processes', 'connecting, s', 'kernel, GiB',
                   'kernel per client, bytes', 'PSS per client, bytes',
-                  "PSS + kernel beyond the bare pair's", 'first message to all, s', 'best of three, s', 'CPU per delivery, ns',
+                  "PSS + kernel beyond the bare pair's", 'first message to all, s',
+                  'best of three, s', 'CPU per delivery, ns',
                   'runs'], rows) + (
         '\nIn a network namespace of its own; clients and server share all CPUs. The '
         "kernel's memory is both ends of each connection.\n")

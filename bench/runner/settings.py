@@ -17,7 +17,7 @@ class Settings:
     patience: int = 20          # seconds without progress until the rest is lost
     small: int = 1000           # members of the usual room
     large: int = 10000
-    idle: int = 18000           # what 20,000 descriptors of a process allow
+    idle: int = 18000           # with 20,000 descriptors for a process
     million: int = 1_000_000
     memory_floor: int = 3072    # MiB that have to stay available
     peers: bool = True          # Debian's servers and the Python ones

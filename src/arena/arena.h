@@ -173,7 +173,7 @@ struct arena_listener {
 enum listener_flag {
 	LISTENER_SHARED = 1,
 	LISTENER_PREPARED = 2, /* of a configuration not yet committed */
-	LISTENER_LEAVING = 4,  /* its address is gone: accept what waits */
+	LISTENER_LEAVING = 4,  /* its address is gone: accept what comes */
 	LISTENER_GUARDED = 8   /* ... and it let in only some: see access.c */
 };
 

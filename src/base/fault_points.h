@@ -38,6 +38,7 @@ X(worker_ready, MASTER, POINT, "master/supervise.c", "READY has come, nothing do
 X(link_send, MASTER, CALL, "master/ctl_link.c", "send() of a command on ctl") \
 X(link_recv, MASTER, CALL, "master/ctl_link.c", "recv() of an answer on ctl") \
 X(reload_asked, MASTER, POINT, "master/reload_slots.c", "PREPARE was sent to a slot, not yet to the next") \
+X(listeners_begin, MASTER, CALL, "master/listeners.c", "listen() of what would have taken clients before the commit") \
 X(reload_commit, MASTER, POINT, "master/reload_slots.c", "all have prepared, nothing is in force") \
 X(reload_told, MASTER, POINT, "master/reload_slots.c", "COMMIT was sent to a slot, not yet to the next") \
 X(upgrade_rehearsed, MASTER, POINT, "master/resume.c", "a rehearsal is about to say that all is well") \

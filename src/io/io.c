@@ -271,13 +271,15 @@ send_pieces(int fd, const struct iovec *iov, unsigned n)
 bool
 io_send_now(struct io *io, int fd, const struct iovec *iov, unsigned n)
 {
+	int error = io_send_error();
 	size_t want = 0;
 	ssize_t done = -1;
 
 	for (unsigned i = 0; i < n; i++)
 		want += iov[i].iov_len;
-	errno = io_send_error();
-	if (errno == 0)
-		done = send_pieces(fd, iov, n);
-	return io_send_done(io, fd, done, errno, want);
+	/* errno is a call of the library, in code that this one has driven from
+	 * the cache. */
+	if (error == 0 && (done = send_pieces(fd, iov, n)) < 0)
+		error = errno;
+	return io_send_done(io, fd, done, error, want);
 }

@@ -45,7 +45,7 @@ struct io_handler {
 	/* accept(2) failed for want of something (EMFILE, ENFILE, ENOBUFS,
 	 * ENOMEM): pause the listeners. */
 	void (*starved)(void *arg, int error);
-	/* A removed listener's queue is empty (after io_listener_drain). */
+	/* A listener's queue is empty, after io_listener_drain(). */
 	void (*drained)(void *arg, unsigned listener);
 	/* Where to receive into, for fd: at most *ret_len bytes.  NULL: not
 	 * now, and the callee has turned reading off. */

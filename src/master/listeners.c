@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "master/listeners.h"
 
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/must.h"
 #include "base/xalloc.h"
@@ -356,13 +357,13 @@ prepare_section(struct listeners *ls, const struct conf *conf, unsigned listen,
 	return 0;
 }
 
-/* Their paths and their supervisor's sockets may be wanted again.  The others
- * are in nobody's way: a new socket has a group of its own. */
+/* Their paths, their supervisor's sockets or their groups may be wanted again.
+ * What is hidden is in nobody's way: a new socket has a group of its own. */
 static void
-remove_leaving_shared(struct listeners *ls)
+remove_leaving_seen(struct listeners *ls)
 {
 	for (unsigned i = ls->n; i-- > 0;)
-		if (ls->at[i]->state == ADDRESS_LEAVING && ls->at[i]->shared)
+		if (ls->at[i]->state == ADDRESS_LEAVING && !ls->at[i]->hidden)
 			remove_at(ls, i);
 }
 
@@ -372,7 +373,7 @@ listeners_prepare(struct listeners *ls, const struct conf *conf,
 {
 	int rc = 0;
 
-	remove_leaving_shared(ls);
+	remove_leaving_seen(ls);
 	for (unsigned i = 0; i < ls->n; i++)
 		ls->at[i]->kept = false;
 	for (uint32_t i = 0; i < conf->n_listen && rc == 0; i++)
@@ -388,26 +389,40 @@ listeners_abort(struct listeners *ls)
 	remove_state(ls, ADDRESS_NEW);
 }
 
-/* The port is ours, at every address: nobody can have taken it meanwhile.  As
- * in add_sockets() the program comes in between: a socket that has a group does
- * not get to listen beside others. */
-static void
+/* As in add_sockets() the program comes in between: a socket that has a group
+ * does not get to listen beside others. */
+static int
 begin_listening(
 	const struct listeners *ls, struct address *a, const struct conf *conf)
 {
 	struct listen_options o;
-	int rc;
+	int rc = -FAULT_ERR(listeners_begin);
 
 	(void)listeners_options(conf, a->next_listen, &o);
-	rc = listen_begin(a->fd[0], &o);
+	if (rc == 0)
+		rc = listen_begin(a->fd[0], &o);
 	if (rc == 0)
 		(void)steer(a, ls->mask, a->n_fds);
 	for (unsigned i = 1; i < a->n_fds && rc == 0; i++)
 		rc = listen_begin(a->fd[i], &o);
-	if (rc < 0)
-		log_error(
-			"%s: cannot listen: %s", a->bound.text, strerror(-rc));
-	a->quiet = false;
+	a->quiet = rc < 0;
+	return rc;
+}
+
+int
+listeners_begin(struct listeners *ls, const struct conf *conf, struct buf *why)
+{
+	for (unsigned i = 0; i < ls->n; i++) {
+		struct address *a = ls->at[i];
+		int rc = a->quiet ? begin_listening(ls, a, conf) : 0;
+
+		if (rc < 0) {
+			buf_printf(why, "listen %s: cannot listen on %s: %s",
+				a->name, a->bound.text, strerror(-rc));
+			return rc;
+		}
+	}
+	return 0;
 }
 
 /* One, whose worker is there, gets all connections until it is hidden as well:
@@ -428,20 +443,25 @@ hide(const struct address *a, uint64_t mask)
 	return rc < 0 ? rc : listen_hide(a->fd[last]);
 }
 
+/* The slots of busy are there.  One that had ended before has no handshakes but
+ * those of its last seconds. */
 static void
-begin_leaving(struct address *a, uint64_t mask)
+begin_leaving(const struct listeners *ls, struct address *a, uint64_t busy)
 {
 	int rc;
 
 	a->state = ADDRESS_LEAVING;
-	a->busy = mask;
+	a->busy = busy;
 	if (a->shared)
 		return; /* there is no handshake, or no close */
-	rc = hide(a, mask);
-	if (rc < 0)
-		log_warning("%s: who connects in its last moment may be reset: "
-			    "%s",
-			a->bound.text, strerror(-rc));
+	rc = hide(a, busy);
+	a->hidden = rc == 0;
+	if (a->hidden)
+		return;
+	if (a->n_fds >= 2)
+		(void)steer(a, ls->mask, a->n_fds);
+	log_warning("%s: who connects in its last moment may be reset: %s",
+		a->bound.text, strerror(-rc));
 }
 
 bool
@@ -450,17 +470,13 @@ listeners_commit(struct listeners *ls, const struct conf *was,
 {
 	bool leaving = false;
 
-	/* Before those that go, so that somebody listens all the time. */
-	for (unsigned i = 0; i < ls->n; i++)
-		if (ls->at[i]->quiet)
-			begin_listening(ls, ls->at[i], conf);
 	for (unsigned i = 0; i < ls->n; i++) {
 		struct address *a = ls->at[i];
 
 		if (a->state == ADDRESS_LEAVING)
 			continue;
 		if (a->state == ADDRESS_LIVE && !a->kept) {
-			begin_leaving(a, mask);
+			begin_leaving(ls, a, mask);
 			leaving = true;
 			continue;
 		}

@@ -39,7 +39,8 @@ struct address {
 	bool shared;
 	bool inherited; /* the socket, and its file, are the supervisor's */
 	bool dual;      /* [::] that takes IPv4 as well */
-	bool quiet;     /* ADDRESS_NEW: listens when it is committed */
+	bool quiet;     /* ADDRESS_NEW: listens from listeners_begin() on */
+	bool hidden;    /* ADDRESS_LEAVING: no new connection finds it */
 	enum address_state state;
 	uint64_t since; /* the generation of the configuration it came with */
 	uint64_t busy;  /* bit i: slot i + 1 has still to leave it */
@@ -89,6 +90,10 @@ int listeners_grow(struct listeners *ls, const struct conf *conf, unsigned n,
 int listeners_prepare(struct listeners *ls, const struct conf *conf,
 	uint64_t generation, struct buf *why);
 void listeners_abort(struct listeners *ls);
+/* Before the commit: what is new and would have taken clients from what is to
+ * go listens as well.  0, or -errno with *why: abort then. */
+int listeners_begin(
+	struct listeners *ls, const struct conf *conf, struct buf *why);
 /* In place of what was.  True: some addresses are leaving now: nobody new comes
  * to them, and the slots of mask say when they are done. */
 bool listeners_commit(struct listeners *ls, const struct conf *was,

@@ -11,7 +11,8 @@
 enum flag {
 	SHARED = 1,
 	INHERITED = 2,
-	DUAL = 4
+	DUAL = 4,
+	HIDDEN = 8
 };
 
 static void
@@ -44,7 +45,7 @@ save_address(const struct address *a, struct keep *k)
 	pack_u64(p, a->listen);
 	pack_u64(p, (a->shared ? SHARED : 0u) |
 			    (a->inherited ? INHERITED : 0u) |
-			    (a->dual ? DUAL : 0u));
+			    (a->dual ? DUAL : 0u) | (a->hidden ? HIDDEN : 0u));
 	pack_u64(p, a->state);
 	pack_u64(p, a->since);
 	pack_u64(p, a->busy);
@@ -82,6 +83,7 @@ restore_address(struct listeners *ls, struct kept *k)
 	a->shared = flags & SHARED;
 	a->inherited = flags & INHERITED;
 	a->dual = flags & DUAL;
+	a->hidden = flags & HIDDEN;
 	state = unpack_u64(u);
 	a->state = (enum address_state)state;
 	a->since = unpack_u64(u);

@@ -86,7 +86,12 @@ commit(struct reload *r)
 	static char mem[32768];
 	struct buf report = buf_over(mem, sizeof mem);
 	struct master *m = r->m;
+	int rc = listeners_begin(&m->listeners, r->conf, &report);
 
+	if (rc < 0) {
+		reload_refuse(r, rc, buf_slice(&report));
+		return;
+	}
 	FAULT(reload_commit);
 	loop_timer_clear(&r->timer);
 	reload_report(m->conf, r->conf, engines_wait(m, r->conf), &report);

@@ -65,8 +65,8 @@ int listen_adjust(int fd, const struct listen_options *o);
 
 /* New connections do not find this TCP listener any more: they come to another
  * one that their address fits, or are refused.  Those that the kernel has begun
- * are completed and can be accepted.  For good.  0 or -errno: EPERM before
- * Linux 5.7. */
+ * are completed and can be accepted.  For good.  0 or -errno: EPERM if it is
+ * bound to an interface already, and always before Linux 5.7. */
 int listen_hide(int fd);
 
 /* The mode and group of a UNIX socket's file: each is set even if the other

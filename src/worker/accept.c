@@ -275,17 +275,31 @@ accept_is_leaving(const struct worker *w)
 	return false;
 }
 
+static bool
+is_waited_at(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* Without a place for a client one goes if nobody waits at it: a worker that
+ * drains gets no more places, and ends when the last one has gone. */
 static void
-drain_leaving(struct worker *w)
+drain_leaving(struct worker *w, bool may)
 {
 	bool due = w->now_ms >= w->leave_at_ms;
 
 	for (unsigned i = 0; i < ARENA_LISTENERS; i++) {
 		const struct arena_listener *l = &w->arena.head->listener[i];
 
-		if (l->fd >= 0 && l->flags & LISTENER_LEAVING &&
-			(due || leaves_at_once(l)))
+		if (l->fd < 0 || !(l->flags & LISTENER_LEAVING) ||
+			!(due || leaves_at_once(l)))
+			continue;
+		if (may)
 			io_listener_drain(w->io, i, l->fd);
+		else if (!is_waited_at(l->fd))
+			accept_drained(w, i);
 	}
 }
 
@@ -319,7 +333,6 @@ accept_review(struct worker *w)
 		accept_start(w);
 	else
 		accept_stop(w);
-	if (may)
-		drain_leaving(w);
+	drain_leaving(w, may);
 	review_want(w);
 }

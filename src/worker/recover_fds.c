@@ -27,12 +27,18 @@ socket_option(int fd, int name)
 								    : value;
 }
 
-/* The links to the master are SOCK_SEQPACKET and the log's is SOCK_DGRAM. */
+/* The links to the master are SOCK_SEQPACKET and the log's is SOCK_DGRAM.  A
+ * listener that is only bound yet accepts no connections either: shutdown()
+ * would reach the master's copy, and all that are ever accepted from it. */
 static bool
 is_client_socket(int fd)
 {
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof peer;
+
 	return socket_option(fd, SO_TYPE) == SOCK_STREAM &&
-	       socket_option(fd, SO_ACCEPTCONN) == 0;
+	       socket_option(fd, SO_ACCEPTCONN) == 0 &&
+	       getpeername(fd, (struct sockaddr *)&peer, &len) == 0;
 }
 
 static bool
@@ -118,14 +124,15 @@ same_place(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 		((const struct sockaddr_un *)(const void *)b)->sun_path);
 }
 
-/* Which listener accepted it: the one on its port, or path. */
+/* Which listener accepted it: the one on its port, or path.  Of two on one port
+ * one is leaving, which has had few since. */
 static unsigned
 listener_of(const struct worker *w, int fd)
 {
 	const struct arena_head *h = w->arena.head;
 	struct sockaddr_storage ours = { 0 };
 	socklen_t len = sizeof ours;
-	unsigned first = ARENA_LISTENERS;
+	unsigned found = ARENA_LISTENERS, first = ARENA_LISTENERS;
 
 	(void)getsockname(fd, (struct sockaddr *)&ours, &len);
 	for (unsigned i = 0; i < ARENA_LISTENERS; i++) {
@@ -137,11 +144,14 @@ listener_of(const struct worker *w, int fd)
 			first = i;
 		len = sizeof at;
 		if (getsockname(h->listener[i].fd, (struct sockaddr *)&at,
-			    &len) == 0 &&
-			same_place(&ours, &at))
+			    &len) == -1 ||
+			!same_place(&ours, &at))
+			continue;
+		if (!(h->listener[i].flags & LISTENER_LEAVING))
 			return i;
+		found = i;
 	}
-	return first;
+	return found != ARENA_LISTENERS ? found : first;
 }
 
 static void
