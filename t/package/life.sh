@@ -129,8 +129,9 @@ listen text {
 END
 tell systemctl reload banterd
 is 'systemctl reload' "$rc" 0
+# What is bound to no interface (%if2147483647) is leaving, and found by nobody.
 is 'it listens, for everybody' "$(ss -Hltn 'sport = 7788' |
-	awk '{ print $4 }' | sort -u | tr '\n' ' ')" '0.0.0.0:7788 [::]:7788 '
+	awk '$4 !~ /%/ { print $4 }' | sort -u | tr '\n' ' ')" '0.0.0.0:7788 [::]:7788 '
 both_talk opened
 rm $conf_d/open.conf
 systemctl reload banterd
