@@ -257,21 +257,22 @@ struct arena_head {
 /* The mapping, in the worker's own memory. */
 struct arena {
 	char *base;
-	uint64_t size;
 	const struct arena_head *head;
+	const struct session *session; /* [head->n_sessions] */
+	char *heap;
+	struct heap *blocks; /* arena/heap.h */
+	bool in_transaction;
+	bool has_freed; /* blocks, since it began */
+	uint64_t size;
 	char *rx;      /* ARENA_RX_BYTES */
 	char *bus_in;  /* ARENA_BUS_BYTES each */
 	char *bus_out; /* being filled */
 	char *bus_sealed;
-	const struct session *session; /* [head->n_sessions] */
 	/* Likewise; read only with SESSION_ADDRESS, so that without IPv6 it has
 	 * no pages. */
 	const uint8_t (*address)[16];
 	const struct room *room; /* [head->n_rooms] */
-	char *heap;
-	char *engine; /* ARENA_ENGINE_BYTES */
-	bool in_transaction;
-	struct heap *blocks; /* arena/heap.h */
+	char *engine;            /* ARENA_ENGINE_BYTES */
 };
 
 /* Bytes of an arena for descriptors below fd_limit. */

@@ -268,6 +268,7 @@ heap_commit(struct arena *a)
 	for (uint32_t i = 0; i < h->n_pending; i++)
 		block_free(a, h->pending[i]);
 	h->n_pending = 0;
+	a->has_freed = false;
 }
 
 void
@@ -278,20 +279,14 @@ heap_ref(struct arena *a, block_ref ref, uint32_t n)
 }
 
 void
-heap_unref(struct arena *a, block_ref ref)
+heap_free(struct arena *a, block_ref ref)
 {
-	struct block *b;
-
-	if (ref == 0)
-		return;
-	b = heap_block(a, ref);
-	must(b->refs > 0);
-	if (--b->refs > 0)
-		return;
-	if (a->in_transaction)
-		pending_add(a->blocks, ref);
-	else
+	if (!a->in_transaction) {
 		block_free(a, ref);
+		return;
+	}
+	pending_add(a->blocks, ref);
+	a->has_freed = true;
 }
 
 struct slice

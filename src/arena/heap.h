@@ -10,6 +10,7 @@
 #define BANTER_ARENA_HEAP_H
 
 #include "arena/arena.h"
+#include "base/must.h"
 #include "base/slice.h"
 
 #include <stdint.h>
@@ -46,9 +47,24 @@ heap_block(const struct arena *a, block_ref ref)
 /* Bytes that the block can hold. */
 uint32_t heap_capacity(const struct arena *a, block_ref ref);
 
+/* A block that nobody refers to any more. */
+void heap_free(struct arena *a, block_ref ref);
+
 /* One reference more, or less; the last one frees.  ref may be 0. */
 void heap_ref(struct arena *a, block_ref ref, uint32_t n);
-void heap_unref(struct arena *a, block_ref ref);
+
+static inline void
+heap_unref(struct arena *a, block_ref ref)
+{
+	struct block *b;
+
+	if (ref == 0)
+		return;
+	b = heap_block(a, ref);
+	must(b->refs > 0);
+	if (--b->refs == 0)
+		heap_free(a, ref);
+}
 
 /* The data of a block; empty for 0. */
 struct slice heap_slice(const struct arena *a, block_ref ref);

@@ -33,7 +33,7 @@ ring_grow(struct arena *a, const struct session *s)
 		return -ENOMEM;
 	to = (uint32_t *)(void *)heap_block(a, ref)->data;
 	for (uint32_t at = s->q_head; at != queue_tail(s); at++)
-		to[at % wider] = from[at % cap];
+		to[at & (wider - 1)] = from[at & (cap - 1)];
 	FAULT(queue_copied);
 	arena_set(a, &s->q_ring, queue_ring_word(wider, ref));
 	FAULT(queue_grown);
@@ -50,8 +50,8 @@ queue_push(struct arena *a, const struct session *s, block_ref ref,
 	if (queue_count(s) == queue_capacity(s) && ring_grow(a, s) < 0)
 		return -ENOMEM;
 	/* Beyond the tail nothing is valid: no undo. */
-	arena_store(&ring_entries(a, s)[tail % queue_capacity(s)], ref);
-	arena_set(a, &s->q_bytes, s->q_bytes + len);
+	arena_store(&ring_entries(a, s)[tail & (queue_capacity(s) - 1)], ref);
+	arena_store(&s->q_bytes, s->q_bytes + len);
 	FAULT(queue_push);
 	arena_set(a, &s->q_word, (uint64_t)frame << 32 | (uint32_t)(tail + 1));
 	return 0;
@@ -60,19 +60,19 @@ queue_push(struct arena *a, const struct session *s, block_ref ref,
 block_ref
 queue_at(const struct arena *a, const struct session *s, uint32_t at)
 {
-	return ring_entries(a, s)[at % queue_capacity(s)];
+	return ring_entries(a, s)[at & (queue_capacity(s) - 1)];
 }
 
 unsigned
-queue_iov(const struct arena *a, const struct session *s, struct iovec *iov,
+queue_pieces(const struct arena *a, const struct session *s, struct iovec *iov,
 	unsigned cap)
 {
 	const uint32_t *ring = ring_entries(a, s);
-	uint32_t size = queue_capacity(s), skip = s->q_head_sent;
+	uint32_t mask = queue_capacity(s) - 1, skip = s->q_head_sent;
 	unsigned n = 0;
 
 	for (uint32_t at = s->q_head; at != queue_tail(s) && n < cap; at++) {
-		struct block *b = heap_block(a, ring[at % size]);
+		struct block *b = heap_block(a, ring[at & mask]);
 
 		iov[n].iov_base = b->data + skip;
 		iov[n++].iov_len = b->len - skip;
@@ -92,14 +92,14 @@ ring_drop(struct arena *a, const struct session *s)
 }
 
 void
-queue_sent(struct arena *a, const struct session *s, size_t n)
+queue_advance(struct arena *a, const struct session *s, size_t n)
 {
 	const uint32_t *ring = ring_entries(a, s);
-	uint32_t size = queue_capacity(s), at = s->q_head;
+	uint32_t mask = queue_capacity(s) - 1, at = s->q_head;
 	uint64_t left = s->q_head_sent + n;
 
 	while (at != queue_tail(s)) {
-		block_ref ref = ring[at % size];
+		block_ref ref = ring[at & mask];
 		uint32_t len = heap_block(a, ref)->len;
 
 		if (left < len)
@@ -110,8 +110,9 @@ queue_sent(struct arena *a, const struct session *s, size_t n)
 	}
 	must(at != queue_tail(s) || left == 0);
 	arena_set(a, &s->q_head, at);
-	arena_set(a, &s->q_head_sent, left);
-	arena_set(a, &s->q_bytes, s->q_bytes - n);
+	if (left != s->q_head_sent)
+		arena_set(a, &s->q_head_sent, left);
+	arena_store(&s->q_bytes, s->q_bytes - n);
 	arena_set(a, &s->tx_total, s->tx_total + n);
 	if (queue_is_empty(s))
 		ring_drop(a, s);
@@ -121,13 +122,13 @@ void
 queue_clear(struct arena *a, const struct session *s)
 {
 	const uint32_t *ring = ring_entries(a, s);
-	uint32_t size = queue_capacity(s);
+	uint32_t mask = queue_capacity(s) - 1;
 
 	for (uint32_t at = s->q_head; at != queue_tail(s); at++)
-		heap_unref(a, ring[at % size]);
+		heap_unref(a, ring[at & mask]);
 	arena_set(a, &s->q_head, queue_tail(s));
 	arena_set(a, &s->q_head_sent, 0);
-	arena_set(a, &s->q_bytes, 0);
+	arena_store(&s->q_bytes, 0);
 	ring_drop(a, s);
 }
 
@@ -135,19 +136,19 @@ uint64_t
 queue_drop(struct arena *a, const struct session *s)
 {
 	const uint32_t *ring = ring_entries(a, s);
-	uint32_t size = queue_capacity(s), first = s->q_head;
+	uint32_t mask = queue_capacity(s) - 1, first = s->q_head;
 	uint32_t bytes = s->q_bytes;
 	uint64_t n = 0;
 
 	if (s->q_head_sent > 0)
 		first++;
 	for (uint32_t at = first; at != queue_tail(s); at++) {
-		bytes -= heap_block(a, ring[at % size])->len;
-		n += heap_block(a, ring[at % size])->lines;
-		heap_unref(a, ring[at % size]);
+		bytes -= heap_block(a, ring[at & mask])->len;
+		n += heap_block(a, ring[at & mask])->lines;
+		heap_unref(a, ring[at & mask]);
 	}
 	arena_set(a, &s->q_word, (uint64_t)queue_frame(s) << 32 | first);
-	arena_set(a, &s->q_bytes, bytes);
+	arena_store(&s->q_bytes, bytes);
 	if (queue_is_empty(s))
 		ring_drop(a, s);
 	return n;

@@ -6,14 +6,6 @@
 
 #include <errno.h>
 
-const struct session *
-session_at(const struct arena *a, int fd)
-{
-	if (fd < 0 || (uint64_t)fd >= a->head->high_fd)
-		return NULL;
-	return a->session[fd].id ? &a->session[fd] : NULL;
-}
-
 /* What the previous layout keeps beside the list. */
 static void
 note_current(struct arena *a, const struct session *s)

@@ -18,7 +18,13 @@ session_fd(const struct arena *a, const struct session *s)
 }
 
 /* The session on a descriptor, or NULL. */
-const struct session *session_at(const struct arena *a, int fd);
+static inline const struct session *
+session_at(const struct arena *a, int fd)
+{
+	if (fd < 0 || (uint64_t)fd >= a->head->high_fd)
+		return NULL;
+	return a->session[fd].id ? &a->session[fd] : NULL;
+}
 
 /* Start a record on fd with a fresh identity in slot. */
 const struct session *session_new(struct arena *a, int fd, unsigned slot);

@@ -43,7 +43,8 @@ tx_commit(struct arena *a)
 	*(volatile uint64_t *)&h->undo_count = 0;
 	arena_fence();
 	a->in_transaction = false;
-	heap_commit(a);
+	if (a->has_freed)
+		heap_commit(a);
 }
 
 /* Remember the aligned word that p lies in. */
