@@ -113,9 +113,9 @@ X(batch_handled, WORKER, POINT, "worker/downlink.c", "all frames are handled, th
 X(batch_done, WORKER, POINT, "worker/downlink.c", "the batch is noted, not taken off the socket") \
 X(fanout_member, WORKER, POINT, "worker/fanout.c", "one member has the message, the next ones do not") \
 X(fanout_served, WORKER, POINT, "worker/fanout.c", "all members have it, blocks are not counted") \
-X(output_flush, WORKER, POINT, "worker/output.c", "a client's queue is in hand, nothing sent") \
-X(output_noted, WORKER, POINT, "worker/output.c", "what was sent is noted, uncommitted") \
-X(output_done, WORKER, POINT, "worker/output.c", "what was sent is noted, committed") \
+X(output_flush, WORKER, POINT, "worker/flush.c", "a client's queue is in hand, nothing sent") \
+X(output_noted, WORKER, POINT, "worker/flush.c", "what was sent is noted, uncommitted") \
+X(output_done, WORKER, POINT, "worker/flush.c", "what was sent is noted, committed") \
 X(queue_copied, WORKER, POINT, "arena/queue.c", "a longer queue is filled, the shorter one is in force") \
 X(queue_grown, WORKER, POINT, "arena/queue.c", "a longer queue is in force, the shorter one not freed") \
 X(queue_push, WORKER, POINT, "arena/queue.c", "an entry is behind the end of the queue") \

@@ -158,9 +158,9 @@ epoll_client_read(struct io *io, int fd, bool on)
 }
 
 static void
-epoll_send(struct io *io, int fd, const struct iovec *iov, unsigned n)
+epoll_fell_short(struct io *io, int fd)
 {
-	interest(io, fd, EPOLLOUT, !io_send_now(io, fd, iov, n));
+	interest(io, fd, EPOLLOUT, true);
 }
 
 static void
@@ -232,6 +232,6 @@ const struct io_engine io_engine_epoll = {
 	.client_add = epoll_client_add,
 	.client_read = epoll_client_read,
 	.client_del = del,
-	.send = epoll_send,
+	.fell_short = epoll_fell_short,
 	.wait = epoll_wait_turn,
 };

@@ -46,9 +46,10 @@ io_open(struct io **ret, const struct io_engine *engine, unsigned fd_limit,
 	struct io *io = xcalloc(1, sizeof *io);
 	int rc;
 
-	*io = (struct io){
-		.engine = engine, .h = *handler, .fd_limit = fd_limit
-	};
+	*io = (struct io){ .gathers = engine->flush != NULL,
+		.fd_limit = fd_limit,
+		.engine = engine,
+		.h = *handler };
 	for (int i = 0; i < IO_ENGINE_FDS; i++)
 		fds[i] = -1;
 	rc = engine->open(io, fds);
@@ -119,22 +120,16 @@ io_client_pull(struct io *io, int fd)
 	return io->engine->pull ? io->engine->pull(io, fd) : io_receive(io, fd);
 }
 
-void
-io_send(struct io *io, int fd, const struct iovec *iov, unsigned n)
-{
-	io->engine->send(io, fd, iov, n);
-}
-
 bool
 io_gathers(const struct io *io)
 {
-	return io->engine->flush != NULL;
+	return io->gathers;
 }
 
 void
 io_flush(struct io *io)
 {
-	if (io->engine->flush != NULL)
+	if (io->gathers)
 		io->engine->flush(io);
 }
 
@@ -227,59 +222,37 @@ io_receive(struct io *io, int fd)
 	return true;
 }
 
-int
-io_send_error(void)
+/* Of any other error the connection is broken: its end is told by reading,
+ * where unread input still counts. */
+static bool
+is_full(int error)
 {
-	return FAULT_ERR(io_send);
-}
-
-size_t
-io_send_length(size_t len)
-{
-	return FAULT_SHORT(io_send_length, len);
+	return error == EAGAIN || error == EINTR || error == ENOBUFS ||
+	       error == ENOMEM;
 }
 
 bool
-io_send_done(struct io *io, int fd, ssize_t done, int error, size_t want)
+io_sent(struct io *io, int fd, ssize_t done, size_t want)
 {
 	FAULT(io_sent);
-	if (done >= 0) {
-		io->h.sent(io->h.arg, fd, (size_t)done);
-		return (size_t)done == want;
-	}
-	if (error == EAGAIN || error == EINTR || error == ENOBUFS ||
-		error == ENOMEM)
-		return false;
-	/* The connection is broken: its end is told by reading, where unread
-	 * input still counts. */
-	return true;
+	if (done < 0)
+		return !is_full((int)-done);
+	io->h.sent(io->h.arg, fd, (size_t)done);
+	return (size_t)done == want;
 }
 
-/* Less than the first piece, if it is to be less, is one piece. */
-static ssize_t
-send_pieces(int fd, const struct iovec *iov, unsigned n)
+ssize_t
+io_send_pieces(int fd, const struct iovec *iov, unsigned n)
 {
 	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = n };
-	size_t len = io_send_length(iov->iov_len);
 
-	if (n == 1 || len < iov->iov_len)
-		return send(
-			fd, iov->iov_base, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	return sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-bool
-io_send_now(struct io *io, int fd, const struct iovec *iov, unsigned n)
+size_t
+io_fell_short(struct io *io, int fd, ssize_t done)
 {
-	int error = io_send_error();
-	size_t want = 0;
-	ssize_t done = -1;
-
-	for (unsigned i = 0; i < n; i++)
-		want += iov[i].iov_len;
-	/* errno is a call of the library, in code that this one has driven from
-	 * the cache. */
-	if (error == 0 && (done = send_pieces(fd, iov, n)) < 0)
-		error = errno;
-	return io_send_done(io, fd, done, error, want);
+	if (done >= 0 || is_full(errno))
+		io->engine->fell_short(io, fd);
+	return done > 0 ? (size_t)done : 0;
 }

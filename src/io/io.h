@@ -8,12 +8,14 @@
  * Rules: after io_client_del() no callback for that descriptor comes any more,
  * also none that was already fetched, and the number may be used anew.  All
  * callbacks come while io_wait() runs, one at a time and maybe in another
- * thread, but `sent`, which comes from io_send() or io_flush().
+ * thread, but `sent`, which comes from io_flush().
  *
  * SPDX-License-Identifier: MIT
  */
 #ifndef BANTER_IO_IO_H
 #define BANTER_IO_IO_H
+
+#include "base/fault.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -72,7 +74,7 @@ struct io_handler {
 	/* fd was reset while it was not being read.  It is not waited for any
 	 * more; io_client_pull() gives what it had sent before. */
 	void (*broken)(void *arg, int fd);
-	/* n bytes of the io_send() went out. */
+	/* n bytes of an io_send() that gave 0 went out. */
 	void (*sent)(void *arg, int fd, size_t n);
 	/* After a send that did not take everything: fd takes more now. */
 	void (*writable)(void *arg, int fd);
@@ -94,11 +96,24 @@ struct io_engine {
 	int (*client_add)(struct io *io, int fd, bool read);
 	void (*client_read)(struct io *io, int fd, bool on);
 	void (*client_del)(struct io *io, int fd);
+	/* io_send() sends at once, and this is called when the socket took less
+	 * than it was given: writable() is to be told. */
+	void (*fell_short)(struct io *io, int fd);
+	/* Or these two, for one that hands many sends over together. */
 	void (*send)(
 		struct io *io, int fd, const struct iovec *iov, unsigned n);
-	void (*flush)(struct io *io);        /* NULL: send() does it at once */
+	void (*flush)(struct io *io);
 	bool (*pull)(struct io *io, int fd); /* NULL: io_receive() */
 	int (*wait)(struct io *io, int timeout_ms);
+};
+
+/* For io_send() below; what is in it is the engine's. */
+struct io {
+	bool gathers;
+	unsigned fd_limit;
+	const struct io_engine *engine;
+	void *state;
+	struct io_handler h;
 };
 
 /* Engines by name, NULL when there is none such. */
@@ -136,16 +151,18 @@ bool io_client_pull(struct io *io, int fd);
 /* Send what the kernel takes now, at the latest in the next io_flush(): at most
  * one until then, and none after it until writable() when it did not take
  * everything.  The array is copied, the bytes stay until then; io_client_del()
- * takes back what was not handed over.  A broken connection tells nothing here:
- * its end is told by reading. */
-void io_send(struct io *io, int fd, const struct iovec *iov, unsigned n);
+ * takes back what was not handed over.  Returns how many bytes went out, which
+ * is 0 for all sends that are left to io_flush().  A broken connection tells
+ * nothing here: its end is told by reading. */
+static inline size_t io_send(
+	struct io *io, int fd, const struct iovec *iov, unsigned n);
 
 /* Does io_send() leave it to io_flush()?  If not, what follows from a send is
  * better done at once, while its session is in the cache. */
 bool io_gathers(const struct io *io);
 
-/* Hand over to the kernel what io_send() was given.  sent() comes from here or
- * from io_send(), for each at most once. */
+/* Hand over to the kernel what io_send() was given; sent() comes from here, for
+ * each at most once. */
 void io_flush(struct io *io);
 
 /* A process before this one may have taken bytes from the kernel and not
@@ -161,5 +178,46 @@ bool io_took_directly(const struct io *io);
 
 /* One turn of waiting: at most timeout_ms (-1: no limit).  0 or -errno. */
 int io_wait(struct io *io, int timeout_ms);
+
+/* The rest is of io_send(). */
+
+/* Several pieces in one call. */
+ssize_t io_send_pieces(int fd, const struct iovec *iov, unsigned n);
+
+/* Less went out than was given; done is -1 with errno, or what did.  Returns
+ * what io_send() does. */
+size_t io_fell_short(struct io *io, int fd, ssize_t done);
+
+/* Less than the first piece, if a test has it so, is one piece. */
+static inline ssize_t
+io_send_now(int fd, const struct iovec *iov, unsigned n)
+{
+	size_t len = FAULT_SHORT(io_send_length, iov->iov_len);
+
+	if (n == 1 || len < iov->iov_len)
+		return send(
+			fd, iov->iov_base, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return io_send_pieces(fd, iov, n);
+}
+
+/* Inline: each return from a function that has called the kernel is one that
+ * the CPU does not foresee any more, which costs as much as all that is done
+ * here. */
+static inline size_t
+io_send(struct io *io, int fd, const struct iovec *iov, unsigned n)
+{
+	size_t want = 0;
+	ssize_t done;
+
+	if (io->gathers) {
+		io->engine->send(io, fd, iov, n);
+		return 0;
+	}
+	for (unsigned i = 0; i < n; i++)
+		want += iov[i].iov_len;
+	done = FAULT_CALL(io_send, io_send_now(fd, iov, n));
+	FAULT(io_sent);
+	return (size_t)done == want ? want : io_fell_short(io, fd, done);
+}
 
 #endif

@@ -7,13 +7,6 @@
 
 #include "io/io.h"
 
-struct io {
-	const struct io_engine *engine;
-	struct io_handler h;
-	unsigned fd_limit;
-	void *state; /* the engine's */
-};
-
 /* What a descriptor is to an engine. */
 enum io_kind {
 	KIND_NONE, /* all zero: not known */
@@ -47,14 +40,8 @@ bool io_receive(struct io *io, int fd);
 void io_has_received(void);
 size_t io_recv_length(size_t cap);
 
-/* For an engine that sends otherwise: 0, or an errno that this send has; how
- * much of the first piece is sent, all of it or less; and what became of it.
- * False when it took less than it was asked to. */
-int io_send_error(void);
-size_t io_send_length(size_t len);
-bool io_send_done(struct io *io, int fd, ssize_t done, int error, size_t want);
-
-/* Send once; tells the handler.  False when the socket took less than asked. */
-bool io_send_now(struct io *io, int fd, const struct iovec *iov, unsigned n);
+/* For an engine that sends itself: what became of a send; done is -errno when
+ * nothing was sent.  False when the socket took less than asked. */
+bool io_sent(struct io *io, int fd, ssize_t done, size_t want);
 
 #endif

@@ -158,9 +158,9 @@ poll_client_read(struct io *io, int fd, bool on)
 }
 
 static void
-poll_send(struct io *io, int fd, const struct iovec *iov, unsigned n)
+poll_fell_short(struct io *io, int fd)
 {
-	interest(io, fd, POLLOUT, !io_send_now(io, fd, iov, n));
+	interest(io, fd, POLLOUT, true);
 }
 
 static bool
@@ -256,6 +256,6 @@ const struct io_engine io_engine_poll = {
 	.client_add = poll_client_add,
 	.client_read = poll_client_read,
 	.client_del = del,
-	.send = poll_send,
+	.fell_short = poll_fell_short,
 	.wait = poll_wait_turn,
 };

@@ -157,13 +157,12 @@ select_client_read(struct io *io, int fd, bool on)
 }
 
 static void
-select_send(struct io *io, int fd, const struct iovec *iov, unsigned n)
+select_fell_short(struct io *io, int fd)
 {
 	struct state *st = io->state;
-	bool all = io_send_now(io, fd, iov, n);
 
 	if (is_client(st, fd))
-		put(&st->out, fd, !all);
+		put(&st->out, fd, true);
 }
 
 static void
@@ -287,6 +286,6 @@ const struct io_engine io_engine_select = {
 	.client_add = select_client_add,
 	.client_read = select_client_read,
 	.client_del = del,
-	.send = select_send,
+	.fell_short = select_fell_short,
 	.wait = select_wait_turn,
 };

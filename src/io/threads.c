@@ -103,6 +103,6 @@ const struct io_engine io_engine_threads = {
 	.client_add = threads_client_add,
 	.client_read = threads_client_read,
 	.client_del = threads_client_del,
-	.send = threads_send,
+	.fell_short = threads_fell_short,
 	.wait = threads_wait_turn,
 };

@@ -77,7 +77,7 @@ int threads_client_add(struct io *io, int fd, bool read);
 void threads_client_del(struct io *io, int fd);
 void threads_interest(struct io *io, int fd, short bit, bool on);
 void threads_client_read(struct io *io, int fd, bool on);
-void threads_send(struct io *io, int fd, const struct iovec *iov, unsigned n);
+void threads_fell_short(struct io *io, int fd);
 void threads_bury_gone(struct threads_state *st);
 void threads_stop_all(struct io *io);
 

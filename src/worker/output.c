@@ -3,8 +3,6 @@
 #include "arena/queue.h"
 #include "arena/tx.h"
 #include "base/clock.h"
-#include "base/fault.h"
-#include "base/must.h"
 #include "worker/mishap.h"
 #include "worker/private.h"
 
@@ -126,153 +124,12 @@ output_skip(
 	output_dirty(w, session_fd(a, s));
 }
 
-/* A slow reader is told what it missed once half of its queue is free. */
-static void
-tell_missed(struct worker *w, const struct session *s)
-{
-	uint64_t limit = w->conf->limits.output_bytes;
-	struct event e = { .type = EVENT_MISSED, .number = s->missed };
-	uint32_t room = s->missed_room;
-
-	if ((limit != 0 && s->q_bytes > limit / 2) ||
-		queue_count(s) > QUEUE_MAX / 2)
-		return;
-	if (room != 0 && chat_room(w->chat, room) != ARENA_NONE)
-		e.room = room_name(&w->arena, chat_room(w->chat, room));
-	tx_begin(&w->arena);
-	arena_set(&w->arena, &s->missed, 0);
-	output_tell(w, s, &e);
-	tx_commit(&w->arena);
-}
-
-void
-output_sent(void *arg, int fd, size_t n)
-{
-	struct worker *w = arg;
-	const struct session *s = session_at(&w->arena, fd);
-
-	must(s != NULL);
-	in_hand(w, HAND_FLUSH, s->id, s->tx_total);
-	tx_begin(&w->arena);
-	queue_sent(&w->arena, s, n);
-	FAULT(output_noted);
-	tx_commit(&w->arena);
-	FAULT(output_done);
-	in_hand(w, HAND_NONE, 0, 0);
-	if (s->state >= SESSION_FLUSHING)
-		w->fd[fd].last_ms = (uint32_t)w->now_ms;
-	w->page->pending -= n;
-	count(w, bytes_out, n);
-	count(w, sends, 1);
-}
-
-/* Give the engine one gathering send of a session. */
-static void
-send_some(struct worker *w, const struct session *s)
-{
-	struct iovec iov[IO_IOV_MAX];
-	struct sending *at = &w->sending[w->n_sending];
-	unsigned n;
-	uint32_t asked = 0;
-
-	in_hand(w, HAND_FLUSH, s->id, s->tx_total);
-	FAULT(output_flush);
-	/* What tells of it is in the record's other cache line. */
-	if (s->missed > 0)
-		tell_missed(w, s);
-	n = queue_iov(&w->arena, s, iov, IO_IOV_MAX);
-	for (unsigned i = 0; i < n; i++)
-		asked += (uint32_t)iov[i].iov_len;
-	*at = (struct sending){ .id = s->id,
-		.fd = session_fd(&w->arena, s),
-		.left = s->q_bytes - asked };
-	w->n_sending++;
-	if (asked > 0)
-		io_send(w->io, at->fd, iov, n);
-	in_hand(w, HAND_NONE, 0, 0);
-}
-
-/* What became of it.  When all of it went out there may be more: a queue may
- * have more pieces than one send takes, or a notice that waited for room. */
-static void
-look_after(struct worker *w, const struct sending *at)
-{
-	const struct session *s = session_at(&w->arena, at->fd);
-
-	if (s == NULL || s->id != at->id || s->q_bytes != at->left)
-		return;
-	if (s->q_bytes > 0 || s->missed > 0)
-		send_some(w, s);
-	else
-		client_flushed(w, s);
-}
-
-/* In groups, so that an engine can hand a group's sends to the kernel at once,
- * and what is noted of them stays in the cache. */
-static void
-send_group(struct worker *w)
-{
-	while (w->n_sending > 0) {
-		unsigned n = w->n_sending;
-
-		io_flush(w->io);
-		w->n_sending = 0;
-		/* Not more than n are added meanwhile, each after its own. */
-		for (unsigned i = 0; i < n; i++) {
-			const struct sending at = w->sending[i];
-
-			look_after(w, &at);
-		}
-	}
-}
-
 void
 output_writable(void *arg, int fd)
 {
 	struct worker *w = arg;
 
 	output_dirty(w, fd);
-}
-
-static void
-flush_one(struct worker *w, int fd)
-{
-	const struct session *s = session_at(&w->arena, fd);
-
-	/* Before: what is done here may make it dirty again. */
-	w->fd[fd].dirty = false;
-	if (s == NULL)
-		return;
-	if (s->flags & SESSION_HOPELESS)
-		client_end(w, s, SLICE_LIT("does not read"));
-	else if (s->flags & SESSION_BROKEN && s->state >= SESSION_FLUSHING)
-		client_drop(w, s);
-	else
-		send_some(w, s);
-}
-
-void
-output_flush_all(struct worker *w)
-{
-	struct list now = w->dirty;
-	unsigned group = io_gathers(w->io) ? SEND_GROUP : 1;
-
-	/* What becomes dirty meanwhile has the next turn. */
-	w->dirty = (struct list){ w->flushing.at, 0, w->flushing.cap };
-	for (uint32_t i = 0; i < now.n; i++) {
-		/* The sends before it have driven its record from the cache. */
-		if (i + 1 < now.n)
-			__builtin_prefetch(&w->arena.session[now.at[i + 1]]);
-		flush_one(w, (int)now.at[i]);
-		if (w->n_sending >= group)
-			send_group(w);
-		/* On a busy machine a message to everybody may take longer than
-		 * hang_timeout. */
-		if ((i + 1) % SEND_GROUP == 0)
-			w->page->heartbeat_ms = clock_mono_ms();
-	}
-	send_group(w);
-	w->flushing = now;
 }
 
 static uint32_t

@@ -80,27 +80,28 @@ struct gathering {
 };
 
 struct worker {
+	/* What each send looks at, which it finds in few lines of the cache. */
+	struct io *io;
+	struct slot_page *page;
+	struct derived *fd; /* [fd_limit] */
+	unsigned n_sending; /* in sending */
+	struct arena arena;
 	struct slot_env *env;
 	uint64_t generation;
 	int keeper_pidfd;
 	unsigned fd_limit;  /* of the descriptor table and the arena */
 	unsigned fd_usable; /* below this the engine can wait for them */
-	struct arena arena;
 	struct chat *chat;
 	enum engine engine; /* that was asked for */
-	struct io *io;
 	int engine_fd[IO_ENGINE_FDS];
-	struct slot_page *page;
 	const struct conf *conf;
 	bool conf_is_given; /* it is env->conf, and not yet the arena's */
 	const struct conf *prepared; /* by CTL_PREPARE */
 	uint64_t prepared_tag;
 	struct kind kind[ARENA_KINDS];
-	struct derived *fd;   /* [fd_limit] */
 	struct list flushing; /* memory of the list before dirty */
 	struct list dirty;    /* descriptors with output of this turn */
 	struct sending sending[SEND_GROUP];
-	unsigned n_sending;
 	struct gathering gathering;
 	uint64_t answered;   /* the last batch out when the last one came in */
 	struct list paused;  /* not read because the bus is full */
@@ -270,19 +271,21 @@ void verb_request(
  * True: it goes on. */
 bool verb_finish(struct worker *w, const struct session *s, uint64_t id);
 
-/* output.c: events to bytes, queues, sends. */
+/* output.c: events to bytes, and those to queues. */
 void output_tell(void *arg, const struct session *s, const struct event *e);
 block_ref output_encode(struct worker *w, const struct kind *k,
 	uint32_t variant, const struct event *e);
 void output_bytes(
 	struct worker *w, const struct session *s, struct slice bytes);
 void output_dirty(struct worker *w, int fd);
-void output_flush_all(struct worker *w);
-void output_sent(void *arg, int fd, size_t n);
 void output_writable(void *arg, int fd);
 void output_skip(
 	struct worker *w, const struct session *s, uint32_t room, uint64_t n);
 void output_budget(struct worker *w);
+
+/* flush.c: queues to clients. */
+void flush_all(struct worker *w);
+void flush_sent(void *arg, int fd, size_t n);
 
 /* gather.c: is more to be heard before what is pending is sent?  How long to
  * wait for it. */

@@ -123,7 +123,7 @@ open_engine(struct worker *w)
 		.memory = ARENA_ENGINE_BYTES == 0 ? NULL : w->arena.engine,
 		.ended = client_ended,
 		.broken = client_broken,
-		.sent = output_sent,
+		.sent = flush_sent,
 		.writable = output_writable,
 		.watched = watched,
 	};
@@ -351,7 +351,7 @@ turn(struct worker *w)
 	access_review(w);
 	output_budget(w);
 	if (!gather_more(w))
-		output_flush_all(w);
+		flush_all(w);
 	accept_review(w);
 	FAULT(turn_end);
 	sync_go_on(w);

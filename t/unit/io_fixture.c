@@ -164,6 +164,15 @@ sent(void *arg, int fd, size_t n)
 	f.n_sent_calls++;
 }
 
+void
+send_to(int ours, const struct iovec *iov, unsigned n)
+{
+	size_t now = io_send(f.io, ours, iov, n);
+
+	if (now > 0)
+		sent(NULL, ours, now);
+}
+
 static void
 writable(void *arg, int fd)
 {

@@ -74,6 +74,9 @@ void client_add(int fd, bool read);
 /* Strangers, of which ours becomes a client that is not read. */
 void pair(int *ours, int *theirs);
 
+/* io_send(), of which what went out at once counts as sent. */
+void send_to(int ours, const struct iovec *iov, unsigned n);
+
 /* One turn of at most that long; n of at most 30 ms. */
 void one_turn(int ms);
 void turns(int n);

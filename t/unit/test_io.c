@@ -117,7 +117,7 @@ ENGINES(half_close)
 	cr_assert(eq(sz, f.n_got, 3));
 	turns(2);
 	cr_assert(eq(int, f.n_broken, 0));
-	io_send(f.io, ours, &iov, 1);
+	send_to(ours, &iov, 1);
 	io_flush(f.io);
 	turns(1);
 	cr_assert(eq(int, (int)recv(theirs, got, sizeof got, 0), 6));
@@ -180,7 +180,7 @@ fill(int ours)
 
 	for (size_t before = 1; f.n_sent != before;) {
 		before = f.n_sent;
-		io_send(f.io, ours, iov, 2);
+		send_to(ours, iov, 2);
 		io_flush(f.io);
 		turns(1);
 		f.writable = 0;
@@ -216,7 +216,7 @@ ENGINES(full_socket_becomes_writable)
 	turns(2);
 	cr_assert(eq(int, f.n_writable, 1), "told once");
 	before = f.n_sent;
-	io_send(f.io, ours, &iov, 1);
+	send_to(ours, &iov, 1);
 	io_flush(f.io);
 	turns(1);
 	cr_assert(eq(sz, f.n_sent, before + 10));
@@ -257,7 +257,7 @@ ENGINES(sends_of_a_turn)
 
 		(void)snprintf(
 			text[i], sizeof text[i], "%03u", (unsigned)i % 1000);
-		io_send(f.io, ours[i], iov, 3);
+		send_to(ours[i], iov, 3);
 		memset(iov, 0, sizeof iov); /* the array is copied */
 	}
 	io_flush(f.io);

@@ -59,13 +59,13 @@ ENGINES(del_before_flush)
 
 	open_engine(name);
 	pair(&ours, &theirs);
-	io_send(f.io, ours, &iov, 1);
+	send_to(ours, &iov, 1);
 	io_client_del(f.io, ours);
 	(void)shutdown(ours, SHUT_RDWR);
 	close(ours);
 	pair(&next, &next_theirs);
 	iov.iov_base = (char[]){ "new" };
-	io_send(f.io, next, &iov, 1);
+	send_to(next, &iov, 1);
 	io_flush(f.io);
 	turns(1);
 	cr_assert(eq(int, (int)recv(next_theirs, got, sizeof got, 0), 3));

@@ -79,9 +79,9 @@ ENGINES(sends_of_a_group)
 	open_engine(name);
 	for (int i = 0; i < 3; i++)
 		pair(&ours[i], &theirs[i]);
-	io_send(f.io, ours[0], iov, 2);
-	io_send(f.io, ours[1], iov, 1);
-	io_send(f.io, ours[2], iov, 2);
+	send_to(ours[0], iov, 2);
+	send_to(ours[1], iov, 1);
+	send_to(ours[2], iov, 2);
 	io_flush(f.io);
 	cr_assert(eq(sz, f.n_sent, 28));
 	cr_assert(recv(theirs[0], buf, sizeof buf, MSG_DONTWAIT) == 11);
@@ -89,9 +89,9 @@ ENGINES(sends_of_a_group)
 	cr_assert(recv(theirs[1], buf, sizeof buf, MSG_DONTWAIT) == 6);
 	cr_assert(recv(theirs[2], buf, sizeof buf, MSG_DONTWAIT) == 11);
 	/* To nobody whose end has come. */
-	io_send(f.io, ours[0], iov, 1);
+	send_to(ours[0], iov, 1);
 	close(theirs[0]);
-	io_send(f.io, ours[1], iov, 1);
+	send_to(ours[1], iov, 1);
 	io_client_del(f.io, ours[0]);
 	close(ours[0]);
 	io_flush(f.io);
