@@ -28,6 +28,7 @@ enum action {
 	ACT_ABORT,
 	ACT_SEGV,
 	ACT_STALL,
+	ACT_LATE,
 	ACT_SHORT,
 	ACT_HALF,
 	ACT_ERROR,
@@ -38,6 +39,7 @@ static const char *const action_name[ACT_ERROR] = {
 	"abort",
 	"segv",
 	"stall",
+	"late",
 	"short",
 	"half",
 };
@@ -298,6 +300,8 @@ strike(enum fault_point point)
 		fault_segv();
 	while (r->action == ACT_STALL)
 		(void)usleep(1000);
+	if (r->action == ACT_LATE)
+		(void)usleep(FAULT_LATE_MS * 1000);
 	return r;
 }
 

@@ -11,6 +11,7 @@
  *
  *	kill, abort, segv   the process dies of SIGKILL, SIGABRT, SIGSEGV
  *	stall               it goes no further, asleep, until it is killed
+ *	late                it goes on, FAULT_LATE_MS later
  *	EIO, EMFILE ...     the call is left out and fails so     (CALL points)
  *	short, half         1 byte, half is moved at most         (LENGTH
  *points)
@@ -34,6 +35,8 @@
 
 #ifdef BANTER_TEST_FAULTS
 # include "base/fault_points.h"
+
+# define FAULT_LATE_MS 200
 
 # define FAULT_ENUM(name, who, kind, file, what) FAULT_AT_##name,
 enum fault_point {

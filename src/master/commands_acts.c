@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#define APPLIED " applied"
 #define PENDING " pending restart"
 
 static bool
@@ -17,24 +18,33 @@ has_pending(struct slice report)
 	return memmem(report.p, report.len, PENDING, strlen(PENDING)) != NULL;
 }
 
-/* A line "KEY applied" or "KEY pending restart". */
+static bool
+ends_with(struct slice line, const char *end)
+{
+	size_t len = strlen(end);
+
+	return line.len > len && !memcmp(line.p + line.len - len, end, len);
+}
+
+/* Where the effect begins in a line "KEY applied" or "KEY pending restart"; 0:
+ * it is another.  A key may hold blanks ("listen text.port"), the words behind
+ * do not vary. */
+static size_t
+effect_at(struct slice line)
+{
+	if (ends_with(line, APPLIED))
+		return line.len - strlen(APPLIED);
+	return ends_with(line, PENDING) ? line.len - strlen(PENDING) : 0;
+}
+
 static void
 show_key(struct control_request *r, struct slice line)
 {
-	const char *blank = NULL;
-	size_t key_len = line.len;
+	size_t key_len = effect_at(line);
 
-	/* A key may hold blanks ("listen text.port"), the words behind do
-	 * not vary. */
-	if (line.len > 8 && !memcmp(line.p + line.len - 8, " applied", 8))
-		blank = line.p + line.len - 8;
-	else if (line.len > 16 && !memcmp(line.p + line.len - 16, PENDING, 16))
-		blank = line.p + line.len - 16;
-	if (blank)
-		key_len = (size_t)(blank - line.p);
 	control_row(r);
 	control_value(r, slice_of(line.p, key_len));
-	control_value(r, slice_skip(line, blank ? key_len + 1 : line.len));
+	control_value(r, slice_skip(line, key_len + 1));
 	control_row_end(r);
 }
 
@@ -46,19 +56,44 @@ show_note(struct control_request *r, struct slice line)
 	control_row_end(r);
 }
 
-static void
-show_report(struct control_request *r, struct slice report, bool applied)
+static struct slice
+take_line(struct slice *report)
 {
-	control_table(r, applied ? "key\teffect" : "note");
-	while (report.len > 0) {
-		const char *end = memchr(report.p, '\n', report.len);
-		size_t len = end ? (size_t)(end - report.p) : report.len;
+	const char *end = memchr(report->p, '\n', report->len);
+	size_t len = end ? (size_t)(end - report->p) : report->len;
+	struct slice line = slice_of(report->p, len);
 
-		if (len > 0 && applied)
-			show_key(r, slice_of(report.p, len));
-		else if (len > 0)
-			show_note(r, slice_of(report.p, len));
-		report = slice_skip(report, len + 1);
+	*report = slice_skip(*report, len + 1);
+	return line;
+}
+
+static void
+show_keys(struct control_request *r, struct slice report)
+{
+	control_table(r, "key\teffect");
+	while (report.len > 0) {
+		struct slice line = take_line(&report);
+
+		if (effect_at(line) > 0)
+			show_key(r, line);
+	}
+}
+
+/* All lines, or all but those of keys. */
+static void
+show_notes(struct control_request *r, struct slice report, bool all)
+{
+	bool begun = false;
+
+	while (report.len > 0) {
+		struct slice line = take_line(&report);
+
+		if (line.len == 0 || (!all && effect_at(line) > 0))
+			continue;
+		if (!begun)
+			control_table(r, "note");
+		begun = true;
+		show_note(r, line);
 	}
 }
 
@@ -71,7 +106,9 @@ reload_done(void *arg, int rc, struct slice report)
 		return;
 	if (rc < 0 && report.len == 0)
 		report = slice_str(strerror(-rc));
-	show_report(r, report, rc == 0);
+	if (rc == 0)
+		show_keys(r, report);
+	show_notes(r, report, rc < 0);
 	if (rc < 0)
 		control_finish(r, CONTROL_REFUSED,
 			"refused; the old configuration stays");

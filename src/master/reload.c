@@ -232,7 +232,9 @@ reload_cancel(struct master *m)
 
 	loop_timer_clear(&r->restart);
 	r->again = false;
-	if (r->phase != RELOAD_IDLE)
+	if (r->phase == RELOAD_SWITCHING)
+		reload_switch_end(r);
+	else if (r->phase != RELOAD_IDLE)
 		reload_refuse_fmt(r, -ESHUTDOWN, "the server stops");
 	answer(&r->next, -ESHUTDOWN, SLICE_LIT("the server stops\n"));
 }

@@ -2,6 +2,7 @@
  *
  *   helper parses -> bind new addresses -> PREPARE and LISTENER to ready slots
  *     -> all PREPARED: COMMIT -> removed addresses close when drained
+ *       -> the pages of all who were asked show it: whoever waits is answered
  *     -> anything else: ABORT, and the old configuration stays everywhere
  *
  * master_reload() of commands.h begins one.
@@ -17,6 +18,7 @@
 
 #define RELOAD_PARSE_MS   5000
 #define RELOAD_PREPARE_MS 5000
+#define RELOAD_SWITCH_MS  500
 #define RELOAD_LEAVE_MS   (CTL_LEAVE_MS + 3000)
 #define RELOAD_RESYNC_MS  500
 
@@ -29,7 +31,8 @@ void reload_cancel(struct master *m);
 /* CTL_PREPARED.  False: nobody had asked. */
 bool reload_prepared(struct slot *s, uint64_t tag, struct slice body);
 
-/* The slot's worker died: its successor gets what is committed. */
+/* The slot's worker died: its successor gets what is committed, and nobody
+ * waits for it. */
 void reload_slot_gone(struct slot *s);
 
 /* Does the reload that runs wait for the slot's answer, or for others after it?

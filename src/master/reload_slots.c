@@ -1,4 +1,5 @@
-/* reload_slots.c - PREPARE to all slots, then COMMIT or ABORT to all of them.
+/* reload_slots.c - PREPARE to all slots, then COMMIT or ABORT to all of them;
+ * reload_switch.c goes on from COMMIT.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -81,29 +82,24 @@ change_conf(struct reload *r)
 }
 
 static void
-commit(struct reload *r)
+report_changes(struct reload *r)
 {
-	static char mem[32768];
-	struct buf report = buf_over(mem, sizeof mem);
 	struct master *m = r->m;
-	int rc = listeners_begin(&m->listeners, r->conf, &report);
+	bool engine_waits = engines_wait(m, r->conf);
 
-	if (rc < 0) {
-		reload_refuse(r, rc, buf_slice(&report));
-		return;
-	}
-	FAULT(reload_commit);
-	loop_timer_clear(&r->timer);
-	reload_report(m->conf, r->conf, engines_wait(m, r->conf), &report);
-	reload_pending(m->boot, r->conf, engines_wait(m, r->conf), m->pending,
-		sizeof m->pending);
+	reload_report(m->conf, r->conf, engine_waits, &r->report);
+	reload_pending(
+		m->boot, r->conf, engine_waits, m->pending, sizeof m->pending);
 	/* `workers = 0` stays the same word for another number of CPUs. */
 	if (r->n_wanted != m->n_wanted && r->conf->workers == m->conf->workers)
-		buf_str(&report, "workers applied\n");
-	if (listeners_commit(&m->listeners, m->conf, r->conf, r->asked))
-		loop_timer_set(m->loop, &m->leaving,
-			clock_mono_ms() + RELOAD_LEAVE_MS, on_leaving, m);
-	change_conf(r);
+		buf_str(&r->report, "workers applied\n");
+}
+
+static void
+tell_slots(struct reload *r)
+{
+	struct master *m = r->m;
+
 	for (unsigned i = 0; i < m->n_slots; i++)
 		if (r->asked >> i & 1) {
 			m->slot[i].resync_tag = r->tag;
@@ -112,22 +108,46 @@ commit(struct reload *r)
 		} else if (m->slot[i].phase == SLOT_READY) {
 			supervise_resync_soon(&m->slot[i]);
 		}
-	r->asked = 0;
+}
+
+static void
+commit(struct reload *r)
+{
+	struct master *m = r->m;
+	int rc;
+
+	r->report = buf_over(r->report_text, sizeof r->report_text);
+	rc = listeners_begin(&m->listeners, r->conf, &r->report);
+	if (rc < 0) {
+		reload_refuse(r, rc, buf_slice(&r->report));
+		return;
+	}
+	FAULT(reload_commit);
+	r->phase = RELOAD_SWITCHING;
+	loop_timer_clear(&r->timer);
+	report_changes(r);
+	if (listeners_commit(&m->listeners, m->conf, r->conf, r->asked))
+		loop_timer_set(m->loop, &m->leaving,
+			clock_mono_ms() + RELOAD_LEAVE_MS, on_leaving, m);
+	change_conf(r);
+	tell_slots(r);
 	resize_commit(m, r->n_wanted);
 	health_steer_anew(m);
 	share_total(m);
-	reload_log(slice_str(r->complaints.text), false);
-	reload_log(buf_slice(&report), false);
-	log_notice("reloaded: configuration %" PRIu64, m->conf_generation);
-	buf_slice_add(&report, slice_str(r->complaints.text));
-	reload_finish(r, 0, buf_slice(&report));
 	supervise_retry(m);
+	reload_switch_wait(r);
+}
+
+static uint64_t
+missing(const struct reload *r)
+{
+	return r->asked & ~(r->answered | r->gone);
 }
 
 static void
 check_answers(struct reload *r)
 {
-	if (r->phase == RELOAD_PREPARING && (r->asked & ~r->answered) == 0)
+	if (r->phase == RELOAD_PREPARING && missing(r) == 0)
 		commit(r);
 }
 
@@ -135,11 +155,10 @@ static void
 on_prepare_late(void *arg)
 {
 	struct reload *r = arg;
-	uint64_t missing = r->asked & ~r->answered;
 
 	reload_refuse_fmt(r, -ETIMEDOUT,
 		"worker %d did not answer within %d s; is it stopped?",
-		__builtin_ctzll(missing) + 1, RELOAD_PREPARE_MS / 1000);
+		__builtin_ctzll(missing(r)) + 1, RELOAD_PREPARE_MS / 1000);
 }
 
 /* What it will not do any more does not hold up the others. */
@@ -184,7 +203,7 @@ reload_prepare(struct reload *r)
 		return;
 	}
 	r->phase = RELOAD_PREPARING;
-	r->asked = r->answered = 0;
+	r->asked = r->answered = r->gone = 0;
 	for (unsigned i = 0; i < m->n_slots; i++) {
 		struct slot *s = &m->slot[i];
 
@@ -225,6 +244,7 @@ reload_prepared(struct slot *s, uint64_t tag, struct slice body)
 		return true;
 	}
 	r->answered |= bit;
+	r->gone &= ~bit; /* its successor has read what it was sent */
 	check_answers(r);
 	return true;
 }
@@ -234,10 +254,13 @@ reload_slot_gone(struct slot *s)
 {
 	struct reload *r = s->m->reload;
 
-	if (!r || r->phase != RELOAD_PREPARING)
+	if (!r)
 		return;
-	r->answered |= UINT64_C(1) << (s->number - 1);
-	check_answers(r);
+	r->gone |= UINT64_C(1) << (s->number - 1);
+	if (r->phase == RELOAD_PREPARING)
+		check_answers(r);
+	else if (r->phase == RELOAD_SWITCHING)
+		reload_switch_look(r);
 }
 
 bool

@@ -400,6 +400,11 @@ Test(commands, reload)
 		"row\tlisten text.port\tapplied\n"
 		"row\tuser\tpending restart\n.0 reloaded; what is pending "
 		"needs a restart, which closes all connections: `systemctl restart banterd`\n");
+	reload_report = "worker 2 is late\nmotd applied\n/etc/x:3: odd\n";
+	cr_assert_str_eq(hear(ask("reload")),
+		"=key\teffect\nrow\tmotd\tapplied\n"
+		"=note\nrow\tworker 2 is late\nrow\t/etc/x:3: odd\n"
+		".0 reloaded\n");
 	reload_report = "";
 	HAS(hear(ask("reload")), ".0 reloaded; nothing has changed\n");
 	reload_rc = -EINVAL;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 TestSuite(fault, .timeout = 20);
@@ -121,6 +122,19 @@ Test(fault, lengths)
 	cr_assert_eq(FAULT_SHORT(io_recv_length, 100), 50);
 	cr_assert_eq(FAULT_SHORT(io_recv_length, 3), 1);
 	cr_assert_eq(FAULT_SHORT(io_recv_length, 1), 1);
+}
+
+Test(fault, late_goes_on)
+{
+	struct timespec was, is;
+
+	cr_assert_null(init("io_received:late:1"));
+	(void)clock_gettime(CLOCK_MONOTONIC, &was);
+	FAULT(io_received);
+	(void)clock_gettime(CLOCK_MONOTONIC, &is);
+	cr_assert_geq((is.tv_sec - was.tv_sec) * 1000 +
+			      (is.tv_nsec - was.tv_nsec) / 1000000,
+		FAULT_LATE_MS - 1);
 }
 
 Test(fault, slots)
