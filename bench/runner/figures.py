@@ -111,8 +111,8 @@ def processes_only(records):
         return ''
     return ('\nksoftirqd is not in '
             + ('some of these figures' if any(seen) else 'these figures')
-            + ', which are of the processes alone: it could not be seen, or the loader shared '
-            'its CPU.\n')
+            + ', which are of the processes alone: it was not measured, or the loader shared its '
+            'CPU.\n')
 
 
 def runs(records):

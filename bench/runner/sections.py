@@ -26,7 +26,7 @@ def cpu_table(records, busy):
     rows = []
     for server, own in by.items():
         rows.append([server, figure(own, CPU).text(), figure(own, SOFTIRQD).short(),
-                     *(ratio(own, f, CPU).spread() for f in floors),
+                     *('1' if f is own else ratio(own, f, CPU).spread() for f in floors),
                      figure(own, 'rates', 'deliveries_per_s').short(),
                      percent(figure(own, BUSY)),
                      percent(figure(own, 'loader', 'cpu_share_max')),
@@ -46,10 +46,12 @@ def by_processes(by, floors):
     """The ratios of what is compared most closely, as they were without ksoftirqd."""
     told = []
     for server, own in by.items():
+        close = own[0]['group'] == 'banter' or own is floors[1]
         times = [f'{found.short(digits=2)} x the {name} floor' for name, found in
                  (('epoll', ratio(own, floors[0], *PROCESSES)),
-                  ('io_uring', ratio(own, floors[1], *PROCESSES))) if found]
-        if own[0]['group'] == 'banter' and times and figure(own, SOFTIRQD):
+                  ('io_uring', ratio(own, floors[1], *PROCESSES)))
+                 if found and own is not by.get('floor-' + name)]
+        if close and times and figure(own, SOFTIRQD):
             told.append(f'{server} ' + ' and '.join(times))
     return f'\nBy the processes alone, without ksoftirqd: {"; ".join(told)}.\n' if told else ''
 
