@@ -144,6 +144,27 @@ sub is_sane
 		&& $t->{p99_9} <= $t->{max} && $t->{max} > 0, '... in their order');
 }
 
+# --- the kernel's softirq threads -------------------------------------------
+
+# The CPUs that this test and all that it starts may run on.
+my @may_use = map { my ($from, $to) = split /-/; $from .. ($to // $from) }
+	split /,/, (slurp('/proc/self/status') =~ /^Cpus_allowed_list:\s*(\S+)/m)[0];
+
+# Their pids by CPU, as far as they are seen; a container shows none.
+my %softirqd = map { slurp("$_/stat") =~ /^(\d+) \(ksoftirqd\/(\d+)\) \S+ 2 /
+		? ($2 => $1) : () } glob '/proc/[0-9]*';
+
+# By another account of the kernel than the clock that the tool reads.
+sub softirqd_ns
+{
+	my $sum = 0;
+	for (@softirqd{@may_use}) {
+		return undef unless defined && slurp("/proc/$_/schedstat") =~ /^(\d+) /;
+		$sum += $1;
+	}
+	return $sum;
+}
+
 # --- every scenario ---------------------------------------------------------
 
 my $b = Banter->start(workers => 2,
@@ -153,7 +174,9 @@ my $text = '127.0.0.1:' . $b->port('text');
 my @server = ('--server-pid', $b->master_pid);
 my @short = ('--warmup', '0.1');
 
+my $softirqd_before = softirqd_ns();
 my $r = bench(@server, @short, '-m', 50, 'fanout-1-20', $text);
+my $softirqd_after = softirqd_ns();
 clean($r, 'fanout-1-20, one after the other');
 is($r->{counts}{sent}, 50, '... so many messages');
 is($r->{counts}{delivered}, 1000, '... to all of them');
@@ -166,6 +189,23 @@ ok(!$r->{lateness}, 'nothing is planned in a closed loop');
 cmp_ok($r->{server}{cpu_ns}, '>', 0, 'the server used CPU time');
 cmp_ok(abs($r->{server}{cpu_per_delivery_ns} * 1000 - $r->{server}{cpu_ns}), '<', 1000,
 	'... which is told per delivery');
+SKIP: {
+	if (!defined $softirqd_before) {
+		is_deeply([ grep { /^softirqd/ } keys %{ $r->{server} } ], [],
+			'softirq threads are not seen, and not told of');
+		skip 'no softirq threads here', 4;
+	}
+	is_deeply($r->{server}{softirqd_cpus}, \@may_use,
+		'the softirq threads of its CPUs are told of');
+	ok($r->{server}{softirqd_shared}, '... on which the loader may run, too');
+	# The account is brought up to date at each tick and each switch.
+	cmp_ok($r->{server}{softirqd_ns}, '<=', $softirqd_after - $softirqd_before + 10e6,
+		'... what they used meanwhile, not before');
+	cmp_ok(abs($r->{server}{softirqd_per_delivery_ns} * 1000 - $r->{server}{softirqd_ns}),
+		'<', 1000, '... per delivery');
+	cmp_ok(abs($r->{server}{softirqd_per_message_ns} * 50 - $r->{server}{softirqd_ns}),
+		'<', 50, '... and per message');
+}
 is(scalar @{ $r->{server}{processes} }, 7,
 	'... and of each process: master, keepers, reserves, workers');
 cmp_ok($r->{memory}{pss_after}, '>', 0, 'its memory is told');
@@ -212,6 +252,24 @@ for (
 }
 is_deeply([ grep { $_->{room} =~ /^bench/ } $b->rows('rooms') ], [],
 	'nobody stays');
+
+like(qx($bench -q @lenient @server @short -m 5 fanout-1-5 $text),
+	defined $softirqd_before
+	? qr/^server: .*\nsoftirq threads of CPU [\d,]+: [\d.]+ % of a CPU, \d+ ns per delivery /m
+	: qr/^server: .*\nkernel: /m, 'the text has them as well');
+unlike(qx($bench -q @lenient @short -m 5 fanout-1-5 $text), qr/softirq/,
+	'... if a server is measured');
+
+# A loader with a CPU of its own leaves the others to the server.
+SKIP: {
+	my ($cpu, @others) = @may_use;
+	skip 'one CPU', 2 if !@others;
+	skip 'no softirq threads here', 2 if !defined $softirqd_before;
+	$r = bench(@server, @short, '-c', $cpu, '-m', 10, 'fanout-1-5', $text);
+	is_deeply($r->{server}{softirqd_cpus}, \@others,
+		"the softirq threads of the loader's CPU are left out");
+	ok(!$r->{server}{softirqd_shared}, '... and it is said that they are');
+}
 
 my $raw = '127.0.0.1:' . $b->port('raw');
 clean(bench(@short, '-a', 'raw', '-m', 30, 'fanout-1-10', $raw), 'raw: fanout');

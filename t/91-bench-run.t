@@ -230,6 +230,57 @@ like($text, qr/^\s+$_\s+[\d.]+ min/m, "--help tells of $_") for qw(fanout manypu
 ($code, $text) = bench_run('nothing');
 is($code, 64, 'an unknown part is refused');
 
+# Figures of records that are made up: threads that are the server's, or the
+# loader's too, and a record of before there was this field.
+my %figures = split /[\t\n]/, qx($python -B - "$top/bench" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+from runner import figures, sections
+from runner.settings import Settings
+
+def record(name, round_, own, aside=None, shared=False):
+    server = {'cpu_per_delivery_ns': own, 'cpu_per_message_ns': 10 * own, 'cpu_share': 0.9}
+    if aside is not None:
+        server.update(softirqd_per_delivery_ns=aside, softirqd_per_message_ns=10 * aside,
+                      softirqd_share=0.08, softirqd_shared=shared)
+    return {'server': name, 'group': name.split('-')[0], 'round': round_, 'counts': True,
+            'void': False, 'bench': {'server': server, 'loader': {'cpu_share_max': 0.5},
+                                     'rates': {'deliveries_per_s': 1000}}}
+
+def tell(name, value):
+    print(name, value, sep='\t')
+
+for name, r in (('alone', record('a', 0, 100, 20)), ('shared', record('a', 0, 100, 20, True)),
+                ('old', record('a', 0, 100))):
+    tell(name, [figures.CPU(r), figures.SOFTIRQD(r), figures.CPU_MESSAGE(r), figures.BUSY(r)])
+    tell('sentence ' + name, bool(figures.processes_only([r])))
+tell('sentence some', 'some of' in figures.processes_only([record('a', 0, 1), record('a', 0, 1, 1)]))
+tell('sentence none', bool(figures.processes_only([])))
+both = []
+for i, (floor, banter) in enumerate(((80, 120), (80, 90), (80, 100), (80, 110), (180, 100))):
+    both += [record('floor-io_uring', i, floor, 20), record('banter-epoll', i, banter, 0)]
+text = sections.cpu_table(both, True)
+tell('row', [c.strip() for c in text.splitlines()[3].split('|')[1:6]])
+tell('alone x', 'banter-epoll 1.25 x the io_uring floor.' in text)
+tell('busy', 'Not limited by its own CPU' in text)
+tell('spread', [figures.Figure(v).spread() for v in ([], [1], [1, 2], [4, 1, 2, 3, 90])])
+s = Settings('', '')
+tell('rounds', [s.close_rounds('fanout'), s.close_rounds('fanout10k')])
+s.quick()
+tell('quick', s.close_rounds('fanout'))
+END);
+is($figures{alone}, '[120, 20, 1200, 0.98]', 'CPU is of the processes and of ksoftirqd');
+is($figures{$_}, '[100, None, 1000, 0.9]', "... of the processes alone: $_") for qw(shared old);
+is($figures{"sentence $_"}, { alone => 'False', none => 'False' }->{$_} // 'True',
+	"... which is told where it is so: $_") for qw(alone shared old some none);
+is($figures{row}, "['banter-epoll', '100 (90-120)', '0', '-', '1.00 (0.90-1.10)']",
+	'a line has the median of ratios within a round, with quartiles');
+is($figures{'alone x'}, 'True', '... and the text those without ksoftirqd');
+is($figures{busy}, 'False', '... which keeps a CPU busy as the processes do');
+is($figures{spread}, "['-', '1.00', '1.50 (1.25-1.75)', '3.00 (2.00-4.00)']", 'quartiles');
+is($figures{rounds}, '[21, 9]', 'more rounds for what is close');
+is($figures{quick}, '2', '... but not in a quick run');
+
 my @parts = qw(fanout manypubs two-workers idle slow engines);
 ($code, $text) = bench_run("--build $build @parts");
 is($code, 0, 'parts run') or diag $text;
@@ -245,6 +296,8 @@ is($code, 0, 'a report is made') or diag $text;
 my $report = slurp("$out/REPORT.md");
 like($report, qr/^\| $_ \|/m, "it has a line of $_") for qw(floor-epoll banter-epoll
 	banter-epoll-raw kernel governor noise);
+like($report, qr/^\| server \| CPU per delivery, ns \| of it in ksoftirqd \|/m,
+	'... and a column of what ksoftirqd did');
 # Where no group of processes can be given a share of a CPU, it says so.
 like($report, qr/^(\| 8 publishers, 64 in flight of each, 2 workers \||- left out: workers with a fixed share)/m,
 	'... two workers with a share of a CPU each, or why not');

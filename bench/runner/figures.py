@@ -2,7 +2,7 @@
 #
 # SPDX-License-Identifier: MIT
 import re
-from statistics import median
+from statistics import median, quantiles
 
 
 class Figure:
@@ -27,6 +27,14 @@ class Figure:
             return one(self.median)
         return f'{one(self.median)} ({one(self.values[0])}-{one(self.values[-1])})'
 
+    def spread(self, digits=2):
+        """The median and, of several, the quartiles: what single values far out do
+        not move."""
+        if len(self.values) < 2:
+            return self.short(digits=digits)
+        low, _, high = quantiles(self.values, n=4, method='inclusive')
+        return f'{self.median:,.{digits}f} ({low:,.{digits}f}-{high:,.{digits}f})'
+
     def short(self, scale=1.0, digits=0):
         return f'{self.median / scale:,.{digits}f}' if self else '-'
 
@@ -44,8 +52,13 @@ def counted(records):
     return [r for r in records if r['counts']]
 
 
-def figure(records, *path):
-    return Figure(dig(r, 'bench', *path) for r in counted(records))
+def value(record, *what):
+    """What banter-bench said: at a path, or what one function makes of the record."""
+    return what[0](record) if callable(what[0]) else dig(record, 'bench', *what)
+
+
+def figure(records, *what):
+    return Figure(value(r, *what) for r in counted(records))
 
 
 def group(records, *keys):
@@ -56,11 +69,50 @@ def group(records, *keys):
     return {(k[0] if len(k) == 1 else k): v for k, v in found.items()}
 
 
-def ratio(records, base, *path):
+def ratio(records, base, *what):
     """Each run against the base's run in the same round."""
-    of_round = {r['round']: dig(r, 'bench', *path) for r in counted(base)}
-    return Figure(dig(r, 'bench', *path) / of_round[r['round']] for r in counted(records)
-                  if of_round.get(r['round']) and dig(r, 'bench', *path))
+    of_round = {r['round']: value(r, *what) for r in counted(base)}
+    return Figure(value(r, *what) / of_round[r['round']] for r in counted(records)
+                  if of_round.get(r['round']) and value(r, *what))
+
+
+# ---- the server's CPU ------------------------------------------------------------
+#
+# It is that of its processes and of the kernel's softirq threads (ksoftirqd) of its
+# CPUs.  Where the loader may run on these as well its work is in the threads, too,
+# and only the processes are counted; so they are where the threads were not seen.
+
+def softirqd(key):
+    """A field of the threads, or None."""
+    def of(record):
+        server = dig(record, 'bench', 'server') or {}
+        return None if server.get('softirqd_shared', True) else server.get('softirqd_' + key)
+    return of
+
+
+def with_softirqd(path, key):
+    def of(record):
+        own = dig(record, 'bench', 'server', path)
+        return None if own is None else own + (softirqd(key)(record) or 0)
+    return of
+
+
+SOFTIRQD = softirqd('per_delivery_ns')
+CPU = with_softirqd('cpu_per_delivery_ns', 'per_delivery_ns')
+SOFTIRQD_MESSAGE = softirqd('per_message_ns')
+CPU_MESSAGE = with_softirqd('cpu_per_message_ns', 'per_message_ns')
+BUSY = with_softirqd('cpu_share', 'share')
+
+
+def processes_only(records):
+    """A sentence where the figures are of the processes alone, else ''."""
+    seen = [SOFTIRQD(r) is not None for r in counted(records) if CPU(r) is not None]
+    if all(seen):
+        return ''
+    return ('\nksoftirqd is not in '
+            + ('some of these figures' if any(seen) else 'these figures')
+            + ', which are of the processes alone: it was not measured, or the loader shared its '
+            'CPU.\n')
 
 
 def runs(records):

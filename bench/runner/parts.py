@@ -102,7 +102,7 @@ class Parts:
                        '--warmup', f'{warmup:g}'],
                       rounds=None if server in close else self.s.rounds)
                  for server in [*close, *others]]
-        self.bench.interleave(part, cases, self.s.close_rounds())
+        self.bench.interleave(part, cases, self.s.close_rounds(part))
 
     def manypubs(self):
         publishers = min(8, self.s.small)
@@ -271,7 +271,7 @@ class Parts:
 
 # name, method, minutes of a default run on two CPUs, what it is
 LIST = (
-    ('fanout', Parts.fanout, 6,
+    ('fanout', Parts.fanout, 10,
      'CPU per delivery, 1,000 members, one message at a time: floor, banter, peers'),
     ('manypubs', Parts.manypubs, 3,
      'the same when 8 publish as fast as they can, 4 messages of each in flight'),

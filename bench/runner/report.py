@@ -24,12 +24,17 @@ is typed by hand but the expectations, which were written before the runs.
 **How.** Every server has CPU {server} to itself and the loader CPU {loader}{shared}.
 A part runs its servers interleaved (A B C, A B C, ...), each started anew for each
 run; figures are medians of {rounds} rounds (or of as many as a line tells in its last
-column), with the least and the most in brackets; ratios are taken within a round. The
+column), with the least and the most in brackets; ratios are taken within a round, and
+where their quartiles over the rounds are in brackets the table says so. The
 loader checks that every member got every message once and in order: a run where not is
 a failure. A run where the loader was late or short of CPU is void by its own verdict
 and is made again, twice at most. Failed and void runs are counted in the tables and
-listed below them. CPU is the time of all threads of all processes of a server, from
-`/proc/PID/task/*/schedstat`; softirq work that a send does on loopback is in it.
+listed below them. CPU is the time of all threads of all processes of a server, by their
+CPU clocks, and of the kernel's thread `ksoftirqd` of its CPU. What a send does on loopback
+is softirq work of its sender, but when one system call does hundreds of sends, as with
+io_uring, the kernel hands a part of it to that thread, where no process is charged for it;
+the tables tell how much. Where the loader shares the CPU it is left out, and the text
+says so.
 
 **The floor** (`bench/sendfloor`) reads and sends and does nothing else: no names, no
 rooms, no queues. What is below it gathers several messages into one send.

@@ -3,10 +3,12 @@
 # SPDX-License-Identifier: MIT
 from . import parts, plots
 from .figures import kernel as kernel_of
-from .figures import (Figure, counted, dig, figure, group, pss_by_role, ratio, runs, star)
+from .figures import (BUSY, CPU, CPU_MESSAGE, SOFTIRQD, SOFTIRQD_MESSAGE, Figure, counted, dig,
+                      figure, group, processes_only, pss_by_role, ratio, runs, star)
 from .share import PERIOD_US
 
-CPU = ('server', 'cpu_per_delivery_ns')
+# Without ksoftirqd.
+PROCESSES = ('server', 'cpu_per_delivery_ns')
 
 
 def table(head, rows):
@@ -18,25 +20,40 @@ def table(head, rows):
 def cpu_table(records, busy):
     by = group(records, 'server')
     floors = [by.get('floor-epoll', []), by.get('floor-io_uring', [])]
-    head = ['server', 'CPU per delivery, ns', 'x epoll floor', 'x io_uring floor',
+    head = ['server', 'CPU per delivery, ns', 'of it in ksoftirqd',
+            'x epoll floor (quartiles)', 'x io_uring floor (quartiles)',
             'deliveries/s', 'server CPU', 'loader CPU', 'p50, ms', 'p99, ms', 'runs']
     rows = []
     for server, own in by.items():
-        rows.append([server, figure(own, *CPU).text(),
-                     *(ratio(own, f, *CPU).short(digits=2) for f in floors),
+        rows.append([server, figure(own, CPU).text(), figure(own, SOFTIRQD).short(),
+                     *('1' if f is own else ratio(own, f, CPU).spread() for f in floors),
                      figure(own, 'rates', 'deliveries_per_s').short(),
-                     percent(figure(own, 'server', 'cpu_share')),
+                     percent(figure(own, BUSY)),
                      percent(figure(own, 'loader', 'cpu_share_max')),
                      figure(own, 'latency', 'p50').short(1e6, 2),
                      figure(own, 'latency', 'p99').short(1e6, 2), runs(own)])
-    text = table(head, rows)
+    text = table(head, rows) + processes_only(records) + by_processes(by, floors)
     if busy:
-        slack = [s for s, own in by.items() if figure(own, 'server', 'cpu_share')
-                 and figure(own, 'server', 'cpu_share').median < 0.95]
+        slack = [s for s, own in by.items() if figure(own, BUSY)
+                 and figure(own, BUSY).median < 0.95]
         if slack:
             text += ('\nNot limited by its own CPU, so that deliveries per second are the '
                      f'loader\'s: {", ".join(slack)}.\n')
     return text
+
+
+def by_processes(by, floors):
+    """The ratios of what is compared most closely, as they were without ksoftirqd."""
+    told = []
+    for server, own in by.items():
+        close = own[0]['group'] == 'banter' or own is floors[1]
+        times = [f'{found.short(digits=2)} x the {name} floor' for name, found in
+                 (('epoll', ratio(own, floors[0], *PROCESSES)),
+                  ('io_uring', ratio(own, floors[1], *PROCESSES)))
+                 if found and own is not by.get('floor-' + name)]
+        if close and times and figure(own, SOFTIRQD):
+            told.append(f'{server} ' + ' and '.join(times))
+    return f'\nBy the processes alone, without ksoftirqd: {"; ".join(told)}.\n' if told else ''
 
 
 def percent(f):
@@ -46,7 +63,7 @@ def percent(f):
 def cpu_plot(records, title, name, plot):
     rows = []
     for _, own in group(records, 'server').items():
-        f = figure(own, *CPU)
+        f = figure(own, CPU)
         if f:
             rows.append((own[0]['server'], own[0]['group'], f.median, f.values[0],
                          f.values[-1]))
@@ -73,7 +90,9 @@ def load_name(values):
 def two_workers(records, _head, _plot):
     records, stars = split(records, lambda r: r['server'] != 'star')
     shared, whole = split(records, lambda r: 'share' in r['values'])
-    return whole_cpus(whole) + (shares(shared) if shared else '') + bus(stars)
+    return (whole_cpus(whole) + (shares(shared) if shared else '')
+            + '\nHere CPU is of the processes alone: ksoftirqd of CPUs that the loader shares has '
+            "the loader's work in it.\n" + bus(stars))
 
 
 def split(records, is_first):
@@ -93,7 +112,7 @@ def whole_cpus(records):
                      figure(own, *RATE).text(), ratio(own, one, *RATE).short(digits=2),
                      percent(figure(own, 'server', 'cpu_share')),
                      percent(figure(own, 'loader', 'cpu_share_max')),
-                     figure(own, *CPU).short(), runs(own)])
+                     figure(own, *PROCESSES).short(), runs(own)])
         share = figure(own, 'server', 'cpu_share')
         if share and share.median < 0.95 * len(v['server_cpus']):
             text += (f'\nWith "{rows[-1][0]}" the server did not use up its CPUs: the loader '
@@ -124,7 +143,7 @@ def shares(records):
                      ratio(own, one, *RATE).text(digits=2), percent(used), percent(held),
                      percent(figure(own, 'loader', 'cpu_share_max')),
                      Figure(dig(r, 'after', 'lines_per_send') for r in counted(own)).short(digits=1),
-                     figure(own, *CPU).text(), runs(own)])
+                     figure(own, *PROCESSES).text(), runs(own)])
         if v['workers'] > 1:
             verdicts += gain(own, one)
     text += table(['load', 'deliveries/s', 'x one worker', 'quota used', 'throttled',
@@ -141,7 +160,7 @@ def shares(records):
 
 def gain(two, one):
     """The gain, and whether it is the server's."""
-    times, costs = ratio(two, one, *RATE), [figure(one, *CPU), figure(two, *CPU)]
+    times, costs = ratio(two, one, *RATE), [figure(one, *PROCESSES), figure(two, *PROCESSES)]
     if not times or not all(costs):
         return ''
     full = all(min(quota_used(r)) >= 0.9 for r in counted(one) + counted(two))
@@ -273,7 +292,7 @@ def slow(records, _head, _plot):
                      figure(own, 'latency', 'p50').text(1e6, 2),
                      figure(own, 'latency', 'p99').text(1e6, 2), p99.text(digits=2),
                      figure(own, 'lateness', 'p99').short(1e3),
-                     figure(own, *CPU).short(), runs(own)])
+                     figure(own, CPU).short(), figure(own, SOFTIRQD).short(), runs(own)])
         if key == 'slow' and p99:
             moved = 100 * (p99.median - 1)
             text += (f'\n{server}: the p99 of those who read moved by {moved:+.1f} %, '
@@ -281,7 +300,8 @@ def slow(records, _head, _plot):
                      + left_out(own) + '.\n')
     fifo = all(dig(r, 'after', 'fifo') for r in counted(records))
     return table(['server', 'p50, ms', 'p99, ms', 'p99 x all read', 'loader late, p99, us',
-                  'CPU per delivery, ns', 'runs'], rows) + (
+                  'CPU per delivery, ns', 'of it in ksoftirqd', 'runs'],
+                 rows) + processes_only(records) + (
         '\nServer and loader ran ' + (
             'before all other processes of their CPUs (SCHED_FIFO)' if fifo else
             'beside other processes, because this user may not use SCHED_FIFO: the p99 '
@@ -305,7 +325,7 @@ def engines(records, head, plot):
             room.setdefault(v['engine'], []).append(r)
             continue
         by.setdefault((v['percent'], v['clients']), {}).setdefault(v['engine'], []).append(r)
-    cost = ('server', 'cpu_per_message_ns')
+    cost = (CPU_MESSAGE,)
     text = ''
     for title, path, scale, digits in (('CPU per message, us', cost, 1e3, 1),
                                        ('p99 of the round trip, us', ('latency', 'p99'), 1e3, 0)):
@@ -316,12 +336,13 @@ def engines(records, head, plot):
                 else 'n/a' for e in names])
         text += f'\n{title}:\n\n' + table(['load', *names], rows)
         if path == cost:
-            text += against_epoll(by, names)
+            text += processes_only(records) + in_softirqd(by, names) + against_epoll(by, names)
     if room:
         members = next(iter(room.values()))[0]['values']['clients']
         text += f'\nOne room of {members}, one message at a time, CPU per delivery, ns:\n\n'
-        text += table(['', *names], [['one room', *(figure(room.get(e, []), *CPU).text()
-                                                    for e in names)]])
+        text += table(['', *names], [
+            ['one room', *(figure(room.get(e, []), CPU).text() for e in names)],
+            ['of it in ksoftirqd', *(figure(room.get(e, []), SOFTIRQD).short() for e in names)]])
     if 'select' in names:
         text += '\nn/a: select has no descriptors above 1,023, so no run was made.\n'
     for percent_ in sorted({p for p, _ in by}):
@@ -341,6 +362,23 @@ def engines(records, head, plot):
 
 def load_title(percent_, clients):
     return f'{clients:,} clients, {active(percent_)}'
+
+
+def in_softirqd(by, names):
+    """Where a hundredth of the cost or more is not the processes'."""
+    told, seen = [], False
+    for engine in names:
+        for (percent_, clients), own in sorted(by.items()):
+            aside, cost = (figure(own.get(engine, []), what)
+                           for what in (SOFTIRQD_MESSAGE, CPU_MESSAGE))
+            seen = seen or bool(aside)
+            if aside and cost and aside.median >= cost.median / 100:
+                told.append(f'{engine} with {load_title(percent_, clients)} '
+                            f'{aside.short(1e3, 1)} us')
+    if not seen:
+        return ''
+    return ('\nOf it in ksoftirqd, where that is a hundredth or more: '
+            f'{"; ".join(told) or "nowhere"}.\n')
 
 
 def against_epoll(by, names):
@@ -363,7 +401,7 @@ def against_epoll(by, names):
 
 
 def engine_ratio(own, engine):
-    return ratio(own.get(engine, []), own.get('epoll', []), 'server', 'cpu_per_message_ns')
+    return ratio(own.get(engine, []), own.get('epoll', []), CPU_MESSAGE)
 
 
 def active(percent_):
@@ -381,8 +419,8 @@ def peers(records, _head, plot):
             rows.append([f'{server} {int(key)} %',
                          figure(of_key, 'rates', 'deliveries_per_s').short(),
                          *(figure(of_key, 'latency', p).text(1e6, 2) for p in ('p50', 'p99')),
-                         figure(of_key, *CPU).short(),
-                         percent(figure(of_key, 'server', 'cpu_share')), runs(of_key)])
+                         figure(of_key, CPU).short(), figure(of_key, SOFTIRQD).short(),
+                         percent(figure(of_key, BUSY)), runs(of_key)])
         for p, found in lines.items():
             points = [(figure(k, 'rates', 'deliveries_per_s').median / 1e3,
                        figure(k, 'latency', p).median / 1e6)
@@ -392,11 +430,12 @@ def peers(records, _head, plot):
     text = 'The maximum, 8 messages of the one publisher in flight:\n\n'
     text += table(['server', 'deliveries/s', 'server CPU', 'loader CPU'], [
         [s, figure(own, 'rates', 'deliveries_per_s').short(),
-         percent(figure(own, 'server', 'cpu_share')),
+         percent(figure(own, BUSY)),
          percent(figure(own, 'loader', 'cpu_share_max'))] for s, own in most.items()])
     text += '\nAt a fixed rate, latency from the time when a message should have been sent:\n\n'
     text += table(['server, offered', 'deliveries/s', 'p50, ms', 'p99, ms',
-                   'CPU per delivery, ns', 'server CPU', 'runs'], rows)
+                   'CPU per delivery, ns', 'of it in ksoftirqd', 'server CPU', 'runs'], rows)
+    text += processes_only(steps)
     for p, found in lines.items():
         if found:
             text += plot(f'latency-{p}', plots.curves, f'Latency, {p}, over the load',
@@ -436,8 +475,9 @@ def million(records, _head, _plot):
                   "PSS + kernel beyond the bare pair's", 'first message to all, s',
                   'best of three, s', 'CPU per delivery, ns',
                   'runs'], rows) + (
-        '\nIn a network namespace of its own; clients and server share all CPUs. The '
-        "kernel's memory is both ends of each connection.\n")
+        '\nIn a network namespace of its own; clients and server share all CPUs, and CPU is of '
+        "the server's processes alone. The kernel's memory is both ends of each "
+        'connection.\n')
 
 
 BY_NAME = {

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 
-from . import machine, process
+from . import figures, machine, process
 from .process import Failed
 
 ATTEMPTS = 3
@@ -139,8 +139,9 @@ def verdict(record):
         return 'FAILED ' + record['failed']
     bench = record['bench']
     text = ''
-    if 'cpu_per_delivery_ns' in bench.get('server', {}):
-        text = f'{bench["server"]["cpu_per_delivery_ns"]:.0f} ns'
+    cpu = figures.CPU(record)
+    if cpu is not None:
+        text = f'{cpu:.0f} ns'
     if 'latency' in bench:
         text += f' p99 {bench["latency"]["p99"] / 1e6:.2f} ms'
     if record['void']:

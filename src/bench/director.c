@@ -333,6 +333,18 @@ loader_cpu(struct director *d, bool after)
 	}
 }
 
+/* Beside the server's processes, at the same time. */
+static void
+softirqd_use(struct director *d, bool after)
+{
+	struct result *r = d->r;
+	uint64_t before = r->softirqd_ns, now = 0;
+	bool known = softirqd_cpu_ns(&r->softirqd, &now);
+
+	r->has_softirqd = known && (!after || r->has_softirqd);
+	r->softirqd_ns = after && r->has_softirqd ? now - before : now;
+}
+
 static void
 collect(struct director *d)
 {
@@ -343,6 +355,7 @@ collect(struct director *d)
 	r->delivered = SUM(d, delivered);
 	r->transients = SUM(d, transients) - r->transients;
 	r->after = processes_of(d->o->server, d->o->n_servers);
+	softirqd_use(d, true);
 	result_server_cpu(r);
 	memory_sample(&r->memory_after, &r->after);
 }
@@ -356,6 +369,7 @@ measured(struct director *d)
 
 	r->transients = SUM(d, transients);
 	r->before = processes_of(d->o->server, d->o->n_servers);
+	softirqd_use(d, false);
 	loader_cpu(d, false);
 	start = clock_mono_ns();
 	if (r->plan.kind == BENCH_IDLE)
@@ -412,7 +426,12 @@ prepare(struct director *d)
 		if (!process_cpu_ns(d->o->server[i], &(uint64_t){ 0 }))
 			return fail(d, "there is no process %d to measure",
 				(int)d->o->server[i]);
-	return pin(d);
+	if (pin(d) == -1)
+		return -1;
+	/* Now that the director may run where its loaders may. */
+	if (softirqd_choose(&d->r->softirqd, d->o->server, d->o->n_servers))
+		softirqd_find(&d->r->softirqd, "/proc");
+	return 0;
 }
 
 static int

@@ -8,6 +8,7 @@
 
 #include "bench/machine.h"
 #include "bench/shared.h"
+#include "bench/softirqd.h"
 
 #include <time.h>
 
@@ -31,6 +32,9 @@ struct result {
 					 */
 	unsigned ended;  /* processes of it that have ended meanwhile */
 	uint64_t cpu_ns; /* of all of it */
+	struct softirqd softirqd; /* of its CPUs */
+	bool has_softirqd;        /* they could be seen */
+	uint64_t softirqd_ns;
 	struct memory memory_before, memory_after;
 	struct timespec started;
 	char invalid[RESULT_TEXTS][200], warning[RESULT_TEXTS][200];
@@ -50,6 +54,9 @@ void result_merge(struct result *r, const struct loader_shared *l);
 bool result_has_errors(const struct result *r);
 /* CPU of the busiest loader as a part of one. */
 double result_loader_share(const struct result *r);
+/* CPU that the server was busy with, as a part of one: with the softirq threads
+ * of its CPUs unless the loader's work may be in them. */
+double result_server_share(const struct result *r);
 
 /* report_json.c, report_text.c: true when all was written. */
 bool report_json(const struct bench_options *o, const struct result *r);

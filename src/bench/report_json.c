@@ -256,6 +256,24 @@ set_per(json_t *j, const char *key, uint64_t cpu_ns, uint64_t n)
 		set_real(j, key, (double)cpu_ns / (double)n);
 }
 
+static void
+set_softirqd(json_t *j, const struct result *r)
+{
+	json_t *cpus = json_array();
+
+	for (int i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, &r->softirqd.cpus))
+			(void)json_array_append_new(cpus, json_integer(i));
+	set(j, "softirqd_cpus", cpus);
+	set(j, "softirqd_shared", json_boolean(r->softirqd.shared));
+	set_int(j, "softirqd_ns", r->softirqd_ns);
+	set_real(j, "softirqd_share",
+		(double)r->softirqd_ns / (double)r->measured_ns);
+	set_per(j, "softirqd_per_delivery_ns", r->softirqd_ns, r->delivered);
+	set_per(j, "softirqd_per_message_ns", r->softirqd_ns, r->sent);
+	set_per(j, "softirqd_per_connection_ns", r->softirqd_ns, r->transients);
+}
+
 static json_t *
 server(const struct bench_options *o, const struct result *r)
 {
@@ -274,6 +292,8 @@ server(const struct bench_options *o, const struct result *r)
 	set_per(j, "cpu_per_delivery_ns", r->cpu_ns, r->delivered);
 	set_per(j, "cpu_per_message_ns", r->cpu_ns, r->sent);
 	set_per(j, "cpu_per_connection_ns", r->cpu_ns, r->transients);
+	if (r->has_softirqd)
+		set_softirqd(j, r);
 	set_int(j, "ended", r->ended);
 	set(j, "processes", list);
 	return j;

@@ -60,6 +60,29 @@ traffic(const struct result *r)
 	times("turn", &r->times.turn);
 }
 
+/* Work that no process has on its account. */
+static void
+softirqd(const struct result *r)
+{
+	const char *comma = "";
+
+	printf("softirq threads of CPU ");
+	for (int i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, &r->softirqd.cpus)) {
+			printf("%s%d", comma, i);
+			comma = ",";
+		}
+	printf(": %.1f %% of a CPU",
+		(double)r->softirqd_ns / (double)r->measured_ns * 100);
+	if (r->delivered)
+		printf(", %.0f ns per delivery",
+			(double)r->softirqd_ns / (double)r->delivered);
+	if (r->transients)
+		printf(", %.0f ns per connection",
+			(double)r->softirqd_ns / (double)r->transients);
+	puts(r->softirqd.shared ? " (with the loader's)" : "");
+}
+
 static void
 use(const struct bench_options *o, const struct result *r)
 {
@@ -78,6 +101,8 @@ use(const struct bench_options *o, const struct result *r)
 			printf(", %.0f ns per connection",
 				(double)r->cpu_ns / (double)r->transients);
 		putchar('\n');
+		if (r->has_softirqd)
+			softirqd(r);
 	}
 	if (r->plan.clients == 0)
 		return;

@@ -75,3 +75,13 @@ result_loader_share(const struct result *r)
 			most = r->loader[i].cpu_ns;
 	return r->measured_ns ? (double)most / (double)r->measured_ns : 0;
 }
+
+double
+result_server_share(const struct result *r)
+{
+	uint64_t busy = r->cpu_ns;
+
+	if (r->has_softirqd && !r->softirqd.shared)
+		busy += r->softirqd_ns;
+	return r->measured_ns ? (double)busy / (double)r->measured_ns : 0;
+}

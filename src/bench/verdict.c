@@ -54,8 +54,7 @@ static void
 judge_cpu(const struct bench_options *o, struct result *r)
 {
 	double share = result_loader_share(r) * 100;
-	double server =
-		r->measured_ns ? (double)r->cpu_ns / (double)r->measured_ns : 0;
+	double server = result_server_share(r);
 
 	if (o->rate > 0 && share > o->cpu_max)
 		add(r->invalid, &r->n_invalid,
