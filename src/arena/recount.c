@@ -136,7 +136,8 @@ queue_is_whole(const struct arena *a, const struct session *s)
 {
 	uint64_t cap = queue_capacity(s);
 
-	return cap <= QUEUE_MAX && (cap & (cap - 1)) == 0 &&
+	/* 0 too would pass for a power of two. */
+	return cap > 0 && cap <= QUEUE_MAX && (cap & (cap - 1)) == 0 &&
 	       queue_count(s) <= cap &&
 	       (queue_ring(s) == 0 ||
 		       holds(a, queue_ring(s), cap * sizeof(uint32_t)));

@@ -110,6 +110,32 @@ Test(arena, cut_transaction_is_rolled_back)
 	cr_assert(eq(u64, a.head->undo_count, 0));
 }
 
+/* The bytes that went out are noted in full or not at all.  How many are
+ * pending is no part of that: it is counted anew. */
+Test(arena, a_send_that_was_being_noted_was_not)
+{
+	int fd = memory();
+	bool used;
+	struct arena a = mapped(fd, &used);
+	const struct session *s = fresh(&a, 5);
+	block_ref ref = heap_copy(&a, SLICE_LIT("hello\n"));
+	struct session before;
+
+	cr_assert(eq(int, queue_push(&a, s, ref, 6, 1), 0));
+	arena_store(&s->tx_total, 1000);
+	before = *s;
+	tx_begin(&a);
+	queue_sent(&a, s, 6);
+	cr_assert(queue_is_empty(s));
+	arena_unmap(&a);
+	a = mapped(fd, &used);
+	cr_assert(eq(int, arena_recount(&a), 0));
+	last = a.blocks;
+	cr_assert(eq(int, memcmp(&a.session[5], &before, sizeof before), 0));
+	cr_assert(slice_eq_str(heap_slice(&a, ref), "hello\n"));
+	cr_assert(eq(u32, heap_block(&a, ref)->refs, 1));
+}
+
 /* The child moves one unit from one record to another, for ever, and is killed
  * at a random moment: the sum must hold. */
 static void

@@ -234,6 +234,7 @@ Test(recount, each_way_to_be_torn)
 {
 	struct arena a = start();
 	const struct session *s = &a.session[10];
+	block_ref ring = heap_alloc(&a, 64 * sizeof(uint32_t));
 
 	client(&a, 10, "a");
 	arena_store(&s->state, 99);
@@ -248,8 +249,13 @@ Test(recount, each_way_to_be_torn)
 	arena_store(&a.session[14].n_rooms, 1);
 	client(&a, 15, "f");
 	arena_store(&a.session[15].q_ring, queue_ring_word(1 << 8, 1));
+	/* Places in a ring are told by the low bits of a count. */
+	client(&a, 16, "g");
+	arena_store(&a.session[16].q_ring, queue_ring_word(48, ring));
+	client(&a, 17, "h");
+	arena_store(&a.session[17].q_ring, queue_ring_word(0, ring));
 	cr_assert(eq(int, succeed(&a), 0));
-	for (int fd = 10; fd < 16; fd++)
+	for (int fd = 10; fd < 18; fd++)
 		cr_assert(eq(int, a.session[fd].state, SESSION_TORN), "%d", fd);
 }
 
