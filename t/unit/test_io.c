@@ -223,6 +223,31 @@ ENGINES(full_socket_becomes_writable)
 	cr_assert(eq(int, f.n_writable, 1), "nothing was left over");
 }
 
+/* A client is given more while it is waited for, and takes it: that is no
+ * reason not to be told, nor to be told for ever. */
+ENGINES(a_send_meanwhile_takes_everything)
+{
+	struct iovec iov = { big, 10 };
+	size_t before;
+	int ours, theirs;
+
+	open_engine(name);
+	pair(&ours, &theirs);
+	fill(ours);
+	f.n_writable = 0;
+	drain(theirs, f.n_sent);
+	before = f.n_sent;
+	send_to(ours, &iov, 1);
+	io_flush(f.io);
+	cr_assert(eq(sz, f.n_sent, before + 10));
+	turns(3);
+	cr_assert(le(int, f.n_writable, 1), "told for ever");
+	fill(ours);
+	drain(theirs, f.n_sent - before);
+	f.n_writable = 0;
+	UNTIL(f.n_writable == 1);
+}
+
 /* Waiting to be writable and being read have nothing to do with each other. */
 ENGINES(full_and_read)
 {
