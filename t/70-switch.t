@@ -140,4 +140,20 @@ subtest 'a worker dies' => sub {
 	ok((wait_until { limit_of($c[0]) eq '777' }), 'its successor has the new limit');
 	$b->stop_ok;
 };
+
+# It is not asked: nobody is there.
+subtest 'a worker is between two lives' => sub {
+	my ($b, $fault, @c) = struck('takeover_mapped:stall:1@1', expect_log => [qr/worker 1 .*was killed by SIGKILL/]);
+	kill 'KILL', $b->workers->{1};
+	ok((wait_until { $fault->strikes }), 'one is dead, the next not ready');
+	my $r = $b->ctl('reload');
+	is($r->{code}, 0, 'the answer comes all the same');
+	is_deeply($r->{notes}, ['worker 1 has not switched yet: it will when it runs'], '... it names the worker')
+		or diag explain $r;
+	is(limit_of($c[1]), 777, '... the other has switched');
+	kill 'KILL', map { $_->{pid} } $fault->strikes;
+	ok((wait_until { limit_of($c[0]) eq '777' }), 'it has the new limit in the end');
+	is_deeply($b->ctl('reload')->{notes} || [], [], '... and another reload finds nobody behind');
+	$b->stop_ok;
+};
 done_testing;

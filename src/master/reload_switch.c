@@ -14,19 +14,33 @@
 
 #include <inttypes.h>
 
-/* Of those who were told. */
 static bool
-is_behind(const struct reload *r, const struct slot *s)
+was_told(const struct reload *r, const struct slot *s)
 {
-	return r->asked >> (s->number - 1) & 1 &&
-	       __atomic_load_n(&s->page->conf_generation, __ATOMIC_RELAXED) <
-		       r->tag;
+	return r->asked >> (s->number - 1) & 1;
+}
+
+static bool
+is_old(const struct reload *r, const struct slot *s)
+{
+	return __atomic_load_n(&s->page->conf_generation, __ATOMIC_RELAXED) <
+	       r->tag;
+}
+
+/* It begins with what its arena has, and is told when it is READY.  A keeper
+ * that was forked since has the new one. */
+static bool
+is_coming(const struct reload *r, const struct slot *s)
+{
+	return s->keeper != 0 && !s->giving_up && s->resync_tag < r->tag &&
+	       (s->phase == SLOT_WAITING || s->phase == SLOT_STARTING ||
+		       s->phase == SLOT_READY);
 }
 
 static bool
 is_awaited(const struct reload *r, struct slot *s)
 {
-	if (!is_behind(r, s) || r->gone >> (s->number - 1) & 1)
+	if (!was_told(r, s) || !is_old(r, s) || r->gone >> (s->number - 1) & 1)
 		return false;
 	health_look(s);
 	return !s->stopped;
@@ -48,12 +62,15 @@ note_behind(struct reload *r)
 {
 	const struct master *m = r->m;
 
-	for (unsigned i = 0; i < m->n_slots; i++)
-		if (is_behind(r, &m->slot[i]))
+	for (unsigned i = 0; i < m->n_slots; i++) {
+		const struct slot *s = &m->slot[i];
+
+		if (is_old(r, s) && (was_told(r, s) || is_coming(r, s)))
 			buf_printf(&r->report,
 				"worker %u has not switched yet: it will when "
 				"it runs\n",
-				i + 1);
+				s->number);
+	}
 }
 
 void
