@@ -140,16 +140,14 @@ show_slots(struct control_request *r, struct slice report)
 {
 	control_table(r, "worker\tresult");
 	while (report.len > 0) {
-		const char *end = memchr(report.p, '\n', report.len);
-		size_t len = end ? (size_t)(end - report.p) : report.len;
-		const char *blank = memchr(report.p, ' ', len);
-		size_t key = blank ? (size_t)(blank - report.p) : len;
+		struct slice line = take_line(&report);
+		const char *blank = memchr(line.p, ' ', line.len);
+		size_t key = blank ? (size_t)(blank - line.p) : line.len;
 
 		control_row(r);
-		control_value(r, slice_of(report.p, key));
-		control_value(r, slice_skip(slice_of(report.p, len), key + 1));
+		control_value(r, slice_of(line.p, key));
+		control_value(r, slice_skip(line, key + 1));
 		control_row_end(r);
-		report = slice_skip(report, len + 1);
 	}
 }
 
