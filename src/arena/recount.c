@@ -186,7 +186,7 @@ count_queue(struct recount *c, const struct session *s)
 	}
 	if (bytes < s->q_head_sent)
 		c->damaged = true;
-	/* Outside of transactions it is stored before the queue's tail. */
+	/* It is stored without undo. */
 	arena_store(&s->q_bytes, bytes - s->q_head_sent);
 }
 

@@ -8,7 +8,7 @@
  * Rules: after io_client_del() no callback for that descriptor comes any more,
  * also none that was already fetched, and the number may be used anew.  All
  * callbacks come while io_wait() runs, one at a time and maybe in another
- * thread, but `sent`, which comes from io_flush().
+ * thread, but `sent`: see io_flush().
  *
  * SPDX-License-Identifier: MIT
  */
@@ -149,11 +149,12 @@ void io_client_del(struct io *io, int fd);
 bool io_client_pull(struct io *io, int fd);
 
 /* Send what the kernel takes now, at the latest in the next io_flush(): at most
- * one until then, and none after it until writable() when it did not take
- * everything.  The array is copied, the bytes stay until then; io_client_del()
- * takes back what was not handed over.  Returns how many bytes went out, which
- * is 0 for all sends that are left to io_flush().  A broken connection tells
- * nothing here: its end is told by reading. */
+ * one until then.  When it did not take everything, the next before writable()
+ * is mostly in vain; writable() comes once all the same.  The array is copied,
+ * the bytes stay until then; io_client_del() takes back what was not handed
+ * over.  Returns how many bytes went out, which is 0 for all sends that are
+ * left to io_flush().  A broken connection tells nothing here: its end is told
+ * by reading. */
 static inline size_t io_send(
 	struct io *io, int fd, const struct iovec *iov, unsigned n);
 
@@ -162,7 +163,7 @@ static inline size_t io_send(
 bool io_gathers(const struct io *io);
 
 /* Hand over to the kernel what io_send() was given; sent() comes from here, for
- * each at most once. */
+ * each at most once.  io_send() does it too when more than IO_SENDS wait. */
 void io_flush(struct io *io);
 
 /* A process before this one may have taken bytes from the kernel and not
