@@ -334,7 +334,9 @@ fault_shorten(enum fault_point point, size_t len)
 	errno = e;
 	if (r == NULL || len <= 1)
 		return len;
-	return r->action == ACT_HALF ? len / 2 : 1;
+	if (r->action == ACT_HALF)
+		return len / 2;
+	return r->action == ACT_SHORT ? 1 : len;
 }
 #else
 /* A file with nothing in it is not C. */

@@ -135,6 +135,8 @@ Test(fault, late_goes_on)
 	cr_assert_geq((is.tv_sec - was.tv_sec) * 1000 +
 			      (is.tv_nsec - was.tv_nsec) / 1000000,
 		FAULT_LATE_MS - 1);
+	cr_assert_null(init("io_recv_length:late:1"));
+	cr_assert_eq(FAULT_SHORT(io_recv_length, 100), 100);
 }
 
 Test(fault, slots)
