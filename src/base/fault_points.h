@@ -67,9 +67,9 @@ X(io_accepted, WORKER, POINT, "io/io.c", "accepted, without a record") \
 X(io_recv, WORKER, CALL, "io/io.c", "recv() from a client") \
 X(io_recv_length, WORKER, LENGTH, "io/io.c", "what is received from a client at once") \
 X(io_received, WORKER, POINT, "io/io.c", "received, not noted") \
-X(io_send, WORKER, CALL, "io/io.c", "send() to a client") \
-X(io_send_length, WORKER, LENGTH, "io/io.c", "what is sent to a client at once") \
-X(io_sent, WORKER, POINT, "io/io.c", "sent, not noted") \
+X(io_send, WORKER, CALL, "io/io.h", "send() to a client") \
+X(io_send_length, WORKER, LENGTH, "io/io.h", "what is sent to a client at once") \
+X(io_sent, WORKER, POINT, "io/io.h", "sent, not noted") \
 X(epoll_add, WORKER, CALL, "io/epoll.c", "epoll_ctl() that adds a descriptor") \
 X(uring_setup, WORKER, CALL, "io/uring_setup.c", "io_uring_setup()") \
 X(uring_add, WORKER, CALL, "io/uring.c", "a client is taken into the engine") \

@@ -17,6 +17,7 @@
 
 #include "base/fault.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -189,12 +190,39 @@ ssize_t io_send_pieces(int fd, const struct iovec *iov, unsigned n);
  * what io_send() does. */
 size_t io_fell_short(struct io *io, int fd, ssize_t done);
 
-/* Less than the first piece, if a test has it so, is one piece. */
+/* For tests, whatever sends: 0, or an errno that this send has; how much of the
+ * first piece is sent; and that it was. */
+static inline int
+io_send_error(void)
+{
+	return FAULT_ERR(io_send);
+}
+
+static inline size_t
+io_send_length(size_t len)
+{
+	return FAULT_SHORT(io_send_length, len);
+}
+
+static inline void
+io_has_sent(void)
+{
+	FAULT(io_sent);
+}
+
+/* -1 with errno, or how much went out.  Less than the first piece, if a test
+ * has it so, is one piece. */
 static inline ssize_t
 io_send_now(int fd, const struct iovec *iov, unsigned n)
 {
-	size_t len = FAULT_SHORT(io_send_length, iov->iov_len);
+	int error = io_send_error();
+	size_t len;
 
+	if (error != 0) {
+		errno = error;
+		return -1;
+	}
+	len = io_send_length(iov->iov_len);
 	if (n == 1 || len < iov->iov_len)
 		return send(
 			fd, iov->iov_base, len, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -216,8 +244,8 @@ io_send(struct io *io, int fd, const struct iovec *iov, unsigned n)
 	}
 	for (unsigned i = 0; i < n; i++)
 		want += iov[i].iov_len;
-	done = FAULT_CALL(io_send, io_send_now(fd, iov, n));
-	FAULT(io_sent);
+	done = io_send_now(fd, iov, n);
+	io_has_sent();
 	return (size_t)done == want ? want : io_fell_short(io, fd, done);
 }
 

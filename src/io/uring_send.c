@@ -5,7 +5,6 @@
  *
  * SPDX-License-Identifier: MIT */
 #ifdef HAVE_LIBURING
-# include "base/fault.h"
 # include "base/must.h"
 # include "io/uring_state.h"
 
@@ -20,7 +19,7 @@ prepare(struct uring_state *st, struct uring_send *s, const struct iovec *iov,
 	unsigned n)
 {
 	struct uring_pieces *p = &st->pieces[st->n_sends];
-	size_t len = FAULT_SHORT(io_send_length, iov->iov_len);
+	size_t len = io_send_length(iov->iov_len);
 
 	if (n == 1 || len < iov->iov_len) {
 		io_uring_prep_send(
@@ -42,7 +41,7 @@ uring_send(struct io *io, int fd, const struct iovec *iov, unsigned n)
 		uring_flush(io);
 	must(n > 0 && n <= IO_IOV_MAX && st->fd[fd].more == 0);
 	s = &st->send[st->n_sends];
-	*s = (struct uring_send){ .fd = fd, .error = FAULT_ERR(io_send) };
+	*s = (struct uring_send){ .fd = fd, .error = io_send_error() };
 	for (unsigned i = 0; i < n; i++)
 		s->want += iov[i].iov_len;
 	if (s->error == 0) {

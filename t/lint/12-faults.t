@@ -41,13 +41,14 @@ for my $p (@points) {
 is_deeply([ grep { !$listed{$_} } sort keys %used ], [],
 	'no point is used that is not listed');
 
-# Compiled as for a user, the macros and what they need are gone.
+# Compiled as for a user, the macros and what they need are gone.  A header is
+# compiled as what it is included in, and not ahead.
 my $cc = $ENV{CC} || 'cc';
 my $dir = File::Temp::tempdir(CLEANUP => 1);
 my $confuse = `pkg-config --cflags libconfuse 2>/dev/null`;
 chomp $confuse;
 for my $file ('src/base/fault.c', 'src/worker/mishap.c', sort keys %has_points) {
-	my $said = `$cc -std=gnu17 -D_GNU_SOURCE -DBANTER_CONF='""' -O2 -Isrc $confuse -c $file -o $dir/o 2>&1 </dev/null`;
+	my $said = `$cc -std=gnu17 -D_GNU_SOURCE -DBANTER_CONF='""' -O2 -Isrc $confuse -c -x c $file -o $dir/o 2>&1 </dev/null`;
 	is($? >> 8, 0, "$file compiles without faults") or diag($said);
 	my @traces = grep { /\bfault_(?:pass|fails|shorten|segv|armed|init)\b|BANTER_FAULT|BANTER_TEST_LINES/ }
 		`nm $dir/o`, `strings -n 6 $dir/o`;
