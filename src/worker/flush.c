@@ -86,8 +86,7 @@ send_some(struct worker *w, const struct session *s)
 	if (sent > 0)
 		note_sent(w, s, sent);
 	in_hand(w, HAND_NONE, 0, 0);
-	/* Of most there is nothing more to do, if the engine does not gather.
-	 */
+	/* Of most nothing is left, unless the engine gathers. */
 	if (s->q_bytes > 0 || s->missed > 0 || s->state != SESSION_OPEN)
 		w->sending[w->n_sending++] =
 			(struct sending){ .id = s->id, .fd = fd, .left = left };
