@@ -60,6 +60,17 @@ traffic(const struct result *r)
 	times("turn", &r->times.turn);
 }
 
+static void
+per_deed(uint64_t ns, const struct result *r)
+{
+	if (r->delivered)
+		printf(", %.0f ns per delivery",
+			(double)ns / (double)r->delivered);
+	if (r->transients)
+		printf(", %.0f ns per connection",
+			(double)ns / (double)r->transients);
+}
+
 /* Work that no process has on its account. */
 static void
 softirqd(const struct result *r)
@@ -74,12 +85,7 @@ softirqd(const struct result *r)
 		}
 	printf(": %.1f %% of a CPU",
 		(double)r->softirqd_ns / (double)r->measured_ns * 100);
-	if (r->delivered)
-		printf(", %.0f ns per delivery",
-			(double)r->softirqd_ns / (double)r->delivered);
-	if (r->transients)
-		printf(", %.0f ns per connection",
-			(double)r->softirqd_ns / (double)r->transients);
+	per_deed(r->softirqd_ns, r);
 	puts(r->softirqd.shared ? " (with the loader's)" : "");
 }
 
@@ -94,12 +100,7 @@ use(const struct bench_options *o, const struct result *r)
 		printf("server: %.0f %% of a CPU, %u processes",
 			(double)r->cpu_ns / (double)r->measured_ns * 100,
 			r->after.n);
-		if (r->delivered)
-			printf(", %.0f ns per delivery",
-				(double)r->cpu_ns / (double)r->delivered);
-		if (r->transients)
-			printf(", %.0f ns per connection",
-				(double)r->cpu_ns / (double)r->transients);
+		per_deed(r->cpu_ns, r);
 		putchar('\n');
 		if (r->has_softirqd)
 			softirqd(r);
